@@ -1,0 +1,14 @@
+"""`python -m robotrading` and the `robotrading` command."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line."""
+    from robotrading.cli import app  # noqa: PLC0415  nothing heavy before it is needed
+
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""How to reach a TWS or IB Gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Address and bounds of the connection; times in seconds.
+
+    `account` is the id that must match; empty takes the only account of a paper login. `paper` is what the
+    configuration promises: paper account ids start with D. `messages_per_second` is what we send at most.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4002
+    client_id: int = 101
+    account: str = ""
+    paper: bool = True
+    connect_timeout: float = 15.0
+    request_timeout: float = 20.0
+    messages_per_second: int = 45
+    market_data_type: int = 3

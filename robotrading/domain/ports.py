@@ -1,0 +1,193 @@
+"""All ports on one page: what the sessions ask of the world.
+
+Every implementation, the pretend ones too, passes the contract suite of its port in `tests/contract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+from robotrading.domain.book import Account, Position
+from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.market import Bars, Constituent, Days, Quote
+from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent, Ticket
+from robotrading.domain.planning import Plan
+from robotrading.domain.report import Message, SessionReport
+from robotrading.domain.skip import Skip
+
+
+class Clock(Protocol):
+    """The only way to know the time."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds for measuring durations; never goes back."""
+        ...
+
+
+class Calendar(Protocol):
+    """Trading days and hours of an asset class's exchange. Crypto trades around the clock on UTC days."""
+
+    def is_open(self, kind: AssetClass, at: datetime) -> bool: ...
+
+    def trading_day(self, kind: AssetClass, at: datetime) -> date:
+        """The exchange's own date at an instant, a trading day or not."""
+        ...
+
+    def is_trading_day(self, kind: AssetClass, day: date) -> bool: ...
+
+    def hours(self, kind: AssetClass, day: date) -> tuple[datetime, datetime] | None:
+        """Open and close in UTC, None when the exchange is shut that day."""
+        ...
+
+    def last_complete_day(self, kind: AssetClass, at: datetime) -> date:
+        """The newest trading day whose close has passed: no bar after it may be used."""
+        ...
+
+    def days(self, kind: AssetClass, first: date, last: date) -> Days:
+        """Trading days from `first` to `last`, both included; datetime64[D]."""
+        ...
+
+
+class Feed(Protocol):
+    """A source of daily bars."""
+
+    @property
+    def name(self) -> str: ...
+
+    def daily(self, instruments: Sequence[Instrument], first: date, last: date) -> Mapping[Instrument, Bars | Skip]:
+        """Bars from `first` to `last`, both included, for every instrument asked; a `Skip` where there are none.
+
+        Raises `FeedUnavailable` only when the source as a whole does not answer.
+        """
+        ...
+
+
+class ConstituentSource(Protocol):
+    """Members and weights of an index."""
+
+    @property
+    def name(self) -> str: ...
+
+    def constituents(self, index: str) -> tuple[Constituent, ...]:
+        """Heaviest first, weights summing to about 1. Raises `FeedUnavailable`."""
+        ...
+
+
+class Broker(Protocol):
+    """The broker. Silence is an error (`BrokerUnavailable`), never an empty answer; every wait has a bound."""
+
+    @property
+    def connected(self) -> bool:
+        """Logged in and able to trade, as far as is known without asking."""
+        ...
+
+    async def connect(self) -> None: ...
+
+    async def disconnect(self) -> None: ...
+
+    async def account(self) -> Account: ...
+
+    async def refine(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Instrument | Skip]:
+        """The instruments with the broker's own tick, lot and minimum size; a `Skip` for what it does not know."""
+        ...
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Quote | Skip]: ...
+
+    async def submit(self, intent: Intent) -> None:
+        """Hand the order to the broker and return without waiting for its fate, which arrives as events.
+
+        Raises `OrderRejected` or `BrokerUnavailable` only when it is certain that nothing was sent.
+        """
+        ...
+
+    async def cancel(self, intent_id: str) -> None:
+        """Ask for a cancel; whether it came in time arrives as an event. Unknown id: `BrokerError`."""
+        ...
+
+    async def open_orders(self) -> Sequence[BrokerOrder]: ...
+
+    async def completed_orders(self) -> Sequence[BrokerOrder]: ...
+
+    async def executions(self) -> Sequence[Fill]:
+        """All executions the broker still tells of (the current day), latest revisions, commissions where known."""
+        ...
+
+    def subscribe(self, listener: Callable[[OrderEvent], None]) -> None:
+        """Call `listener` in the event loop with everything that happens to orders with our reference."""
+        ...
+
+
+class Ledger(Protocol):
+    """The journal. What a method has returned from is on the disk. Raises `LedgerError`."""
+
+    def start_run(self, run_id: str, kind: AssetClass, trading_date: date, mode: str, at: datetime) -> None: ...
+
+    def finish_run(self, report: SessionReport) -> None:
+        """Store the report and close the run; a second report for a run replaces nothing and raises."""
+        ...
+
+    def last_reports(self, limit: int = 3) -> Sequence[SessionReport]:
+        """The newest reports, newest first."""
+        ...
+
+    def save_plan(self, plan: Plan) -> None:
+        """Idempotent by plan id."""
+        ...
+
+    def plan(self, plan_id: str) -> Plan | None:
+        """By its id or an unambiguous beginning of it."""
+        ...
+
+    def record_intent(self, intent: Intent, at: datetime) -> None:
+        """Durable before it returns. An id that exists already raises: an intent is sent once."""
+        ...
+
+    def append(self, event: OrderEvent) -> Ticket:
+        """Add one event, book its fill on the owner's position in the same transaction, return the folded ticket.
+
+        Idempotent: the same fill revision or the same status again changes nothing.
+        """
+        ...
+
+    def ticket(self, intent_id: str) -> Ticket | None: ...
+
+    def open_tickets(self) -> Sequence[Ticket]:
+        """Everything that is not terminal, UNKNOWN included."""
+        ...
+
+    def tickets_of(self, trading_date: date, kind: AssetClass | None = None) -> Sequence[Ticket]: ...
+
+    def attempts(self, kind: AssetClass, trading_date: date) -> Mapping[tuple[str, str], int]:
+        """(instrument key, side) -> number of intents so far that day."""
+        ...
+
+    def positions(self, owner: str | None = None) -> Sequence[Position]:
+        """What the bot owns, quantities above zero only."""
+        ...
+
+    def save_equity(self, at: datetime, account_id: str, net_liquidation: Decimal, currency: str) -> None: ...
+
+    def day_start_equity(self, account_id: str, day: date) -> Decimal | None:
+        """The first equity recorded on that exchange day, so that the daily loss survives restarts."""
+        ...
+
+    def halted(self) -> str:
+        """Why trading is halted; '' when it is not."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Notifier(Protocol):
+    """A way to reach people."""
+
+    def send(self, message: Message, recipients: Collection[str]) -> Mapping[str, Skip | None]:
+        """Each recipient on its own: None where it was accepted, a `Skip` with the reason where it was not."""
+        ...

@@ -1,0 +1,1 @@
+"""The law of a ticket: which status may follow which."""

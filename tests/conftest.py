@@ -1,0 +1,19 @@
+"""Shared fixtures: where the optional real market data is, and a settled clock."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_CANDIDATES = [os.environ.get("ROBOTRADING_SHARED", ""), str(Path(__file__).parents[2] / "shared")]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real market data and recorded answers, or a skip with a reason."""
+    for candidate in _CANDIDATES:
+        if candidate and (Path(candidate) / "data").is_dir():
+            return Path(candidate)
+    pytest.skip("real market data not present (set ROBOTRADING_SHARED to its folder)")
