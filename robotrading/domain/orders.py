@@ -1,9 +1,9 @@
 """Orders from intention to execution.
 
 Entry points: `Intent` (what we want, durable before it leaves), `OrderEvent` (what happened, append-only), `Fill`,
-`Ticket` (an intent folded with its events), `BrokerOrder` (what the broker says it has). Invariants: `intent_id` is a
-function of content (`intent_id_for`) and travels as the broker's order reference; a ticket's status moves only along
-the table in `execution/lifecycle.py`.
+`Ticket` (an intent folded with its events), `BrokerOrder` (what the broker says it has).
+Invariants: `intent_id` is a function of content (`intent_id_for`) and travels as the broker's order reference; a
+ticket's status moves only along the table in `execution/lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -192,8 +192,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """An order as the broker lists it, open or completed; `intent_id` is its order reference ('' for a foreign
-    order)."""
+    """An order as the broker lists it, open or completed.
+
+    `intent_id` is its order reference, empty for a foreign order.
+    """
 
     intent_id: str
     broker_id: int

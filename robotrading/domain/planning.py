@@ -63,8 +63,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the plan's table: the instrument before and after. Quantities are the bot's own, never the
-    account's."""
+    """One row of the plan's table: the instrument before and after.
+
+    Quantities are the bot's own, never the account's; weights are fractions of the budget.
+    """
 
     instrument: Instrument
     price: Decimal | None
