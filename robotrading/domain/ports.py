@@ -174,8 +174,8 @@ class Ledger(Protocol):
 
     def save_equity(self, at: datetime, account_id: str, net_liquidation: Decimal, currency: str) -> None: ...
 
-    def day_start_equity(self, account_id: str, day: date) -> Decimal | None:
-        """The first equity recorded on that exchange day, so that the daily loss survives restarts."""
+    def day_start_equity(self, account_id: str, since: datetime) -> Decimal | None:
+        """The first equity recorded since an instant (the exchange day's start): the daily loss survives restarts."""
         ...
 
     def halted(self) -> str:

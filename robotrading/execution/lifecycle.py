@@ -1,1 +1,126 @@
-"""The law of a ticket: which status may follow which."""
+"""The law of a ticket: which status may follow which, and how executions add up.
+
+Entry points: `fold` (one event on one ticket), `replay` (a whole history).
+Invariants: folding never loses an execution; the same event twice changes nothing; only executions make a ticket
+FILLED, the broker's word alone does not; nothing but the broker's or a person's answer leads out of UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from robotrading.domain.orders import EventKind, Fill, Intent, OrderEvent, Ticket, TicketStatus
+
+_S = TicketStatus
+_K = EventKind
+
+MOVES: dict[TicketStatus, dict[EventKind, TicketStatus]] = {
+    _S.PLANNED: {
+        _K.SENT: _S.SENT,
+        # An answer may reach us before our own note that the order left, when a crash fell between the two.
+        _K.ACKNOWLEDGED: _S.WORKING,
+        _K.CANCELLED: _S.CANCELLED,
+        _K.REJECTED: _S.REJECTED,
+        _K.UNKNOWN: _S.UNKNOWN,
+    },
+    _S.SENT: {
+        _K.ACKNOWLEDGED: _S.WORKING,
+        _K.CANCELLED: _S.CANCELLED,
+        _K.REJECTED: _S.REJECTED,
+        _K.UNKNOWN: _S.UNKNOWN,
+    },
+    _S.WORKING: {
+        _K.CANCELLED: _S.CANCELLED,
+        # Interactive Brokers rejects working orders too: `Inactive` after a margin check at the open.
+        _K.REJECTED: _S.REJECTED,
+        _K.UNKNOWN: _S.UNKNOWN,
+    },
+    _S.PARTIAL: {
+        _K.CANCELLED: _S.CANCELLED,
+        _K.REJECTED: _S.CANCELLED,
+        _K.UNKNOWN: _S.UNKNOWN,
+    },
+    _S.UNKNOWN: {
+        _K.ACKNOWLEDGED: _S.WORKING,
+        _K.CANCELLED: _S.CANCELLED,
+        _K.REJECTED: _S.REJECTED,
+    },
+    # A cancel that the broker takes back: 10349 shows a live order as cancelled, a refused modification does too.
+    _S.CANCELLED: {_K.ACKNOWLEDGED: _S.WORKING},
+    # 321 and 10268 on an order that lives all the same.
+    _S.REJECTED: {_K.ACKNOWLEDGED: _S.WORKING},
+    _S.FILLED: {},
+}
+"""Status -> event -> next status. What is not listed leaves the status as it is. Fills are folded by `_with_fill`."""
+
+
+def fold(ticket: Ticket, event: OrderEvent) -> Ticket:
+    """The ticket after one event; the very same object when the event says nothing new.
+
+    Raises ValueError when the event belongs to another intent.
+    """
+    if event.intent_id != ticket.intent.intent_id:
+        raise ValueError(f"event of {event.intent_id} folded on ticket {ticket.intent.intent_id}")
+    after = _with_fill(ticket, event.fill) if event.fill is not None else _with_status(ticket, event)
+    if event.broker_id and not after.broker_id:
+        after = replace(after, broker_id=event.broker_id)
+    return ticket if after == ticket else replace(after, updated_at=event.at)
+
+
+def replay(intent: Intent, events: Iterable[OrderEvent]) -> Ticket:
+    """The ticket after a whole history."""
+    ticket = Ticket(intent)
+    for event in events:
+        ticket = fold(ticket, event)
+    return ticket
+
+
+def _with_status(ticket: Ticket, event: OrderEvent) -> Ticket:
+    if event.kind is EventKind.CANCEL_SENT:
+        return replace(ticket, cancel_sent=True)
+    if event.kind is EventKind.FILLED:
+        return _told_filled(ticket)
+    status = MOVES[ticket.status].get(event.kind, ticket.status)
+    if status is ticket.status:
+        return ticket
+    if status is TicketStatus.WORKING and ticket.fills:
+        status = TicketStatus.PARTIAL
+    return replace(ticket, status=status, reason=event.reason, code=event.code)
+
+
+def _told_filled(ticket: Ticket) -> Ticket:
+    """The broker says 'filled'. Until the executions prove it the ticket stays open, and says what is missing."""
+    if ticket.status.terminal and ticket.status is not TicketStatus.CANCELLED:
+        return ticket
+    status = TicketStatus.PARTIAL if ticket.fills else TicketStatus.WORKING
+    return replace(ticket, status=status, reason="the broker reports it filled; executions are outstanding")
+
+
+def _with_fill(ticket: Ticket, fill: Fill) -> Ticket:
+    fills = merge_fill(ticket.fills, fill)
+    if fills == ticket.fills:
+        return ticket
+    after = replace(ticket, fills=fills)
+    if after.filled >= ticket.intent.quantity:
+        return replace(after, status=TicketStatus.FILLED, reason="", code=None)
+    if ticket.status in (TicketStatus.CANCELLED, TicketStatus.FILLED):
+        return after
+    return replace(after, status=TicketStatus.PARTIAL)
+
+
+def merge_fill(fills: tuple[Fill, ...], fill: Fill) -> tuple[Fill, ...]:
+    """The executions with one more, each counted once.
+
+    A higher revision replaces what it corrects; the same revision is only taken when it brings the commission.
+    """
+    known = next((old for old in fills if old.fill_id == fill.fill_id), None)
+    if known is None:
+        return (*fills, fill)
+    if fill.revision < known.revision:
+        return fills
+    if fill.revision == known.revision and (fill.commission is None or known.commission is not None):
+        return fills
+    if fill.commission is None:
+        fill = replace(fill, commission=known.commission, commission_currency=known.commission_currency)
+    return tuple(fill if old.fill_id == fill.fill_id else old for old in fills)

@@ -1,0 +1,55 @@
+"""The owner's positions, changed only by executions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from robotrading.adapters.ledger.tables import active_positions as table
+from robotrading.domain.book import Position
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.orders import Fill
+from robotrading.execution.ownership import Owned, book
+
+
+def book_fill(connection: Connection, owner: str, fill: Fill, replaced: Fill | None) -> None:
+    """Move the owner's position by one execution, inside the caller's transaction."""
+    here = (table.c.owner == owner) & (table.c.instrument_key == fill.instrument.key)
+    row = connection.execute(select(table.c.quantity, table.c.cost).where(here)).first()
+    before = Owned(row.quantity, row.cost) if row else Owned()
+    after = book(before, fill, replaced)
+    if after.quantity == 0:
+        connection.execute(delete(table).where(here))
+    elif row:
+        connection.execute(update(table).where(here).values(quantity=after.quantity, cost=after.cost))
+    else:
+        connection.execute(insert(table).values(_row(owner, fill, after, fill.at)))
+
+
+def _row(owner: str, fill: Fill, after: Owned, opened_at: datetime) -> dict[str, object]:
+    return {
+        "owner": owner,
+        "instrument_key": fill.instrument.key,
+        "quantity": after.quantity,
+        "cost": after.cost,
+        "opened_at": opened_at,
+        "instrument": msgspec.json.encode(fill.instrument).decode(),
+    }
+
+
+def positions(connection: Connection, owner: str | None) -> Sequence[Position]:
+    """What is owned, by one owner or by all, in the order of the instruments' keys."""
+    query = select(table).order_by(table.c.instrument_key, table.c.owner)
+    if owner is not None:
+        query = query.where(table.c.owner == owner)
+    found = []
+    for row in connection.execute(query):
+        owned = Owned(row.quantity, row.cost)
+        if owned.quantity > Decimal(0):
+            instrument = msgspec.json.decode(row.instrument, type=Instrument)
+            found.append(Position(instrument, owned.quantity, owned.avg_cost, row.owner, row.opened_at))
+    return found

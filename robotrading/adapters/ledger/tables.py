@@ -1,0 +1,141 @@
+"""The tables as the code sees them. The migrations under `migrations/` make them; a test holds both together.
+
+Decimals are stored as text, instants as ISO 8601 in UTC, so that every engine gives back exactly what went in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Column, Date, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData()
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A Decimal as text."""
+
+    impl = String(64)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        return None if value is None else Decimal(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime as sortable text."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else datetime.fromisoformat(value)
+
+
+session_runs = Table(
+    "session_runs",
+    metadata,
+    Column("run_id", String(80), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("trading_date", Date, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("outcome", String(20)),
+    Column("report", Text),
+)
+Index("ix_session_runs_started", session_runs.c.started_at)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("plan_id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("trading_date", Date, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("intent_id", String(80), primary_key=True),
+    Column("session_id", String(80), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("trading_date", Date, nullable=False),
+    Column("instrument_key", String(64), nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    # The folded ticket, kept beside the intent so that reading it costs one row; the events below are the truth.
+    Column("status", String(12), nullable=False),
+    Column("broker_id", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    Column("code", Integer),
+    Column("cancel_sent", Integer, nullable=False, default=0),
+    Column("updated_at", Instant),
+)
+Index("ix_intents_status", intents.c.status)
+Index("ix_intents_day", intents.c.trading_date, intents.c.kind)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("intent_id", String(80), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+fills = Table(
+    "fills",
+    metadata,
+    Column("fill_id", String(80), primary_key=True),
+    Column("intent_id", String(80), nullable=False, index=True),
+    Column("instrument_key", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+active_positions = Table(
+    "active_positions",
+    metadata,
+    Column("owner", String(32), nullable=False),
+    Column("instrument_key", String(64), nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("cost", Exact, nullable=False),
+    Column("opened_at", Instant),
+    Column("instrument", Text, nullable=False),
+    PrimaryKeyConstraint("owner", "instrument_key"),
+)
+
+equity = Table(
+    "equity",
+    metadata,
+    Column("at", Instant, nullable=False),
+    Column("account_id", String(32), nullable=False),
+    Column("net_liquidation", Exact, nullable=False),
+    Column("currency", String(8), nullable=False),
+    PrimaryKeyConstraint("account_id", "at"),
+)
+
+halts = Table(
+    "halts",
+    metadata,
+    Column("halt_id", Integer, primary_key=True, autoincrement=True),
+    Column("reason", Text, nullable=False),
+    Column("halted_at", Instant, nullable=False),
+    Column("resumed_at", Instant),
+)

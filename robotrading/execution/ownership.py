@@ -1,0 +1,94 @@
+"""The bot owns quantities, not symbols.
+
+Entry points: `book` (an execution on what is owned), `sellable`, `protected`.
+Invariants: `owned` changes through executions with our reference alone; what may be sold never exceeds what is owned
+less what is already on its way out; `protected` is what the account holds beyond that, and is never counted as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from robotrading.domain.book import Account, Position
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.orders import Fill, Side, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A quantity of an instrument that the bot bought, with its total cost (commissions included)."""
+
+    quantity: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+
+    @property
+    def avg_cost(self) -> Decimal:
+        """Cost per unit; zero when nothing is owned."""
+        return self.cost / self.quantity if self.quantity else Decimal(0)
+
+
+def book(owned: Owned, fill: Fill, replaced: Fill | None = None) -> Owned:
+    """What is owned after an execution; `replaced` is the revision it corrects, if any.
+
+    Buys add their price and commission to the cost; sells take out cost at the average.
+    """
+    if replaced is not None:
+        owned = _undo(owned, replaced)
+    if fill.side is Side.BUY:
+        spent = fill.quantity * fill.price + (fill.commission or Decimal(0))
+        return Owned(owned.quantity + fill.quantity, owned.cost + spent)
+    quantity = owned.quantity - fill.quantity
+    return Owned(quantity, owned.avg_cost * quantity if quantity > 0 else Decimal(0))
+
+
+def _undo(owned: Owned, fill: Fill) -> Owned:
+    if fill.side is Side.BUY:
+        spent = fill.quantity * fill.price + (fill.commission or Decimal(0))
+        return Owned(owned.quantity - fill.quantity, max(owned.cost - spent, Decimal(0)))
+    quantity = owned.quantity + fill.quantity
+    return Owned(quantity, owned.avg_cost * quantity)
+
+
+def sellable(owned: Decimal, tickets: Iterable[Ticket], instrument: Instrument) -> Decimal:
+    """What may still be sold: owned less the unfilled part of every sell that is not terminal, UNKNOWN included."""
+    return max(owned - open_quantity(tickets, instrument, Side.SELL), Decimal(0))
+
+
+def open_quantity(tickets: Iterable[Ticket], instrument: Instrument, side: Side) -> Decimal:
+    """Quantity of one side that may still be executed."""
+    return sum(
+        (
+            ticket.intent.quantity - ticket.filled
+            for ticket in tickets
+            if ticket.intent.instrument == instrument and ticket.intent.side is side and not ticket.status.terminal
+        ),
+        Decimal(0),
+    )
+
+
+def protected(account: Account, owned: Iterable[Position]) -> tuple[Position, ...]:
+    """What the account holds beyond what the bot owns: long-term holdings, in the same symbol too."""
+    ours: dict[Instrument, Decimal] = {}
+    for position in owned:
+        ours[position.instrument] = ours.get(position.instrument, Decimal(0)) + position.quantity
+    rest = (replace(held, quantity=held.quantity - ours.get(held.instrument, Decimal(0))) for held in account.positions)
+    return tuple(position for position in rest if position.quantity)
+
+
+def shortfalls(account: Account, owned: Iterable[Position]) -> tuple[str, ...]:
+    """Sentences on instruments of which the account holds less than the ledger says the bot owns.
+
+    A manual sale or a corporate action has happened; it is reported and never 'fixed' by trading.
+    """
+    ours: dict[Instrument, Decimal] = {}
+    for position in owned:
+        ours[position.instrument] = ours.get(position.instrument, Decimal(0)) + position.quantity
+    return tuple(
+        f"{instrument}: the ledger owns {quantity.normalize():f}, "
+        f"the account holds only {account.holding(instrument).normalize():f}; "
+        "a manual sale or a corporate action? Nothing is traded in it until they agree"
+        for instrument, quantity in sorted(ours.items(), key=lambda item: item[0].key)
+        if account.holding(instrument) < quantity
+    )
