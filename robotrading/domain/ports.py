@@ -158,8 +158,8 @@ class Ledger(Protocol):
 
     def ticket(self, intent_id: str) -> Ticket | None: ...
 
-    def open_tickets(self) -> Sequence[Ticket]:
-        """Everything that is not terminal, UNKNOWN included."""
+    def open_tickets(self, instrument: Instrument | None = None) -> Sequence[Ticket]:
+        """Everything that is not terminal, UNKNOWN included; of one instrument or of all."""
         ...
 
     def tickets_of(self, trading_date: date, kind: AssetClass | None = None) -> Sequence[Ticket]: ...
@@ -172,10 +172,18 @@ class Ledger(Protocol):
         """What the bot owns, quantities above zero only."""
         ...
 
+    def owned(self, instrument: Instrument) -> Decimal:
+        """The bot's quantity of one instrument over all owners, zero when it has none."""
+        ...
+
     def save_equity(self, at: datetime, account_id: str, net_liquidation: Decimal, currency: str) -> None: ...
 
     def day_start_equity(self, account_id: str, since: datetime) -> Decimal | None:
         """The first equity recorded since an instant (the exchange day's start): the daily loss survives restarts."""
+        ...
+
+    def pin_capital(self, account_id: str, day: date, amount: Decimal, currency: str) -> Decimal:
+        """Remember the day's investable amount and return it; the first word of a day holds for all its sessions."""
         ...
 
     def halted(self) -> str:

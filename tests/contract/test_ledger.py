@@ -88,7 +88,8 @@ def test_a_ticket_read_back_is_the_ticket_that_append_returned(ledger: SqlLedger
     assert ledger.ticket(order.intent_id) == returned
     assert returned.status is TicketStatus.PARTIAL
     assert returned.broker_id == 77
-    assert ledger.open_tickets() == [returned]
+    assert ledger.open_tickets() == ledger.open_tickets(AAPL) == [returned]
+    assert ledger.open_tickets(Instrument("MSFT", AssetClass.EQUITIES)) == []
 
 
 def test_the_same_event_again_changes_nothing(ledger: SqlLedger) -> None:
@@ -124,6 +125,8 @@ def test_positions_belong_to_their_owner(ledger: SqlLedger) -> None:
     ledger.record_intent(order, NOW)
     ledger.append(fill(order, "10", "100"))
     assert ledger.positions("bonds") == []
+    assert ledger.owned(AAPL) == 10
+    assert ledger.owned(Instrument("MSFT", AssetClass.EQUITIES)) == 0
     assert [p.owner for p in ledger.positions("equities")] == ["equities"]
 
 
@@ -236,3 +239,9 @@ def test_the_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None
         assert made == {column.name: bool(column.nullable) for column in table.columns}, table.name
     newest = max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     assert newest == HEAD
+
+
+def test_the_first_capital_of_a_day_holds_for_all_its_sessions(ledger: SqlLedger) -> None:
+    assert ledger.pin_capital("DU1", DAY, Decimal(100), "USD") == 100
+    assert ledger.pin_capital("DU1", DAY, Decimal(70), "USD") == 100
+    assert ledger.pin_capital("DU1", DAY + timedelta(days=1), Decimal(70), "USD") == 70

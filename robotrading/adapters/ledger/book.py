@@ -53,3 +53,9 @@ def positions(connection: Connection, owner: str | None) -> Sequence[Position]:
             instrument = msgspec.json.decode(row.instrument, type=Instrument)
             found.append(Position(instrument, owned.quantity, owned.avg_cost, row.owner, row.opened_at))
     return found
+
+
+def owned(connection: Connection, instrument: Instrument) -> Decimal:
+    """Quantity of one instrument over all owners."""
+    rows = connection.execute(select(table.c.quantity).where(table.c.instrument_key == instrument.key))
+    return sum((row.quantity for row in rows), Decimal(0))

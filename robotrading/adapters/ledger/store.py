@@ -17,12 +17,21 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, create_engine, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from robotrading.adapters.ledger.book import book_fill, positions
+from robotrading.adapters.ledger.book import book_fill, owned, positions
 from robotrading.adapters.ledger.migrate import migrate
-from robotrading.adapters.ledger.tables import equity, fills, halts, intents, order_events, plans, session_runs
+from robotrading.adapters.ledger.tables import (
+    day_capital,
+    equity,
+    fills,
+    halts,
+    intents,
+    order_events,
+    plans,
+    session_runs,
+)
 from robotrading.domain.book import Position
 from robotrading.domain.errors import LedgerError
-from robotrading.domain.instrument import AssetClass
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Fill, Intent, OrderEvent, Ticket, TicketStatus
 from robotrading.domain.planning import Plan
 from robotrading.domain.report import SessionReport
@@ -196,9 +205,12 @@ class SqlLedger:
         with self._transaction(reading=True) as connection:
             return self._one(connection, intent_id)
 
-    def open_tickets(self) -> Sequence[Ticket]:
+    def open_tickets(self, instrument: Instrument | None = None) -> Sequence[Ticket]:
+        condition = intents.c.status.in_(_OPEN)
+        if instrument is not None:
+            condition &= intents.c.instrument_key == instrument.key
         with self._transaction(reading=True) as connection:
-            return _tickets(connection, intents.c.status.in_(_OPEN))
+            return _tickets(connection, condition)
 
     def tickets_of(self, trading_date: date, kind: AssetClass | None = None) -> Sequence[Ticket]:
         condition = intents.c.trading_date == trading_date
@@ -237,6 +249,10 @@ class SqlLedger:
         with self._transaction(reading=True) as connection:
             return positions(connection, owner)
 
+    def owned(self, instrument: Instrument) -> Decimal:
+        with self._transaction(reading=True) as connection:
+            return owned(connection, instrument)
+
     def save_equity(self, at: datetime, account_id: str, net_liquidation: Decimal, currency: str) -> None:
         row = {"at": at, "account_id": account_id, "net_liquidation": net_liquidation, "currency": currency}
         with self._transaction() as connection:
@@ -254,6 +270,14 @@ class SqlLedger:
                 .order_by(equity.c.at)
                 .limit(1)
             ).scalar()
+
+    def pin_capital(self, account_id: str, day: date, amount: Decimal, currency: str) -> Decimal:
+        key = {"account_id": account_id, "day": day, "currency": currency}
+        with self._transaction() as connection:
+            pinned = connection.execute(select(day_capital.c.amount).filter_by(**key)).scalar()
+            if pinned is None:
+                connection.execute(insert(day_capital).values(amount=amount, **key))
+            return amount if pinned is None else pinned
 
     def halted(self) -> str:
         with self._transaction(reading=True) as connection:

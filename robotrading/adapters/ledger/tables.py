@@ -131,6 +131,16 @@ equity = Table(
     PrimaryKeyConstraint("account_id", "at"),
 )
 
+day_capital = Table(
+    "day_capital",
+    metadata,
+    Column("account_id", String(32), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("currency", String(8), nullable=False),
+    Column("amount", Exact, nullable=False),
+    PrimaryKeyConstraint("account_id", "day", "currency"),
+)
+
 halts = Table(
     "halts",
     metadata,

@@ -103,6 +103,14 @@ def _book() -> None:
         sa.PrimaryKeyConstraint("account_id", "at"),
     )
     op.create_table(
+        "day_capital",
+        sa.Column("account_id", sa.String(32), nullable=False),
+        sa.Column("day", sa.Date, nullable=False),
+        sa.Column("currency", sa.String(8), nullable=False),
+        sa.Column("amount", _exact, nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "day", "currency"),
+    )
+    op.create_table(
         "halts",
         sa.Column("halt_id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("reason", sa.Text, nullable=False),

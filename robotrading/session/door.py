@@ -1,0 +1,125 @@
+"""The only way for an order to reach the broker.
+
+Whoever wants to trade (pipeline, exit manager, command) is handed a `Door`, never a broker. Before an order leaves: the
+account is the configured one, the limits hold, the bot owns what it sells, nothing is open or unknown in the
+instrument, and the intent is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from robotrading.domain.book import Account
+from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.market import Quote
+from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, Ticket
+from robotrading.domain.ports import Broker, Calendar, Clock, Ledger
+from robotrading.domain.skip import Skip
+from robotrading.execution.ownership import open_quantity
+from robotrading.portfolio.limits import OrderView, check_order
+from robotrading.session.tickets import TicketBook
+from robotrading.session.world import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the door judges by: taken from the broker shortly before, and refreshed between sells and buys."""
+
+    account: Account
+    quotes: Mapping[Instrument, Quote | Skip]
+    capital: Decimal
+    budget: Decimal
+    day_start_value: Decimal | None
+
+
+class Door:
+    """Checks, journals, then submits."""
+
+    def __init__(
+        self, spec: RunSpec, broker: Broker, ledger: Ledger, book: TicketBook, clock: Clock, calendar: Calendar
+    ) -> None:
+        self._spec = spec
+        self._broker = broker
+        self._ledger = ledger
+        self._book = book
+        self._clock = clock
+        self._calendar = calendar
+        self._sight: Sight | None = None
+        self._spent: dict[str, Decimal] = {}
+        self._held: set[str] = set()
+        self._turnover = Decimal(0)
+
+    def look(self, sight: Sight) -> None:
+        """Judge by this from now on; what was spent before is in its cash, what was traded today in the ledger."""
+        self._sight = sight
+        self._spent = {}
+        self._held = {position.instrument.key for position in self._ledger.positions()}
+        today = self._ledger.tickets_of(self._spec.trading_date, self._spec.kind)
+        self._turnover = sum((_traded(ticket) for ticket in today), Decimal(0))
+
+    async def submit(self, intent: Intent) -> Ticket:
+        """Journal and send. Raises `LimitBreached`, `BrokerUnavailable`, `OrderRejected` (nothing was sent), `LedgerError`."""
+        if self._book.failure is not None:
+            raise LedgerError(f"the journal failed earlier in this run: {self._book.failure}; no order leaves")
+        if not self._broker.connected:
+            raise BrokerUnavailable(f"not connected to the broker: {intent.side} {intent.instrument} was not sent")
+        now = self._clock.now()
+        check_order(intent, self._view(intent, now), self._spec.settings.limits)
+        self._ledger.record_intent(intent, now)
+        self._book.watch(Ticket(intent))
+        self._reserve(intent)
+        self._note(intent, EventKind.SENT)
+        try:
+            await self._broker.submit(intent)
+        except BrokerError as error:
+            self._note(intent, EventKind.REJECTED, str(error))
+            raise
+        return self._book[intent.intent_id]
+
+    def _reserve(self, intent: Intent) -> None:
+        self._turnover += intent.value
+        if intent.side is Side.BUY:
+            currency = intent.instrument.currency
+            self._spent[currency] = self._spent.get(currency, Decimal(0)) + intent.value
+            self._held.add(intent.instrument.key)
+
+    def _note(self, intent: Intent, kind: EventKind, reason: str = "") -> None:
+        self._book.append(OrderEvent(intent.intent_id, kind, self._clock.now(), reason=reason))
+
+    def _view(self, intent: Intent, now: datetime) -> OrderView:
+        if self._sight is None:
+            raise LimitBreached("no_sight", "the account was not looked at yet; nothing is sent blindly")
+        sight, instrument = self._sight, intent.instrument
+        quote = sight.quotes.get(instrument)
+        open_here = self._ledger.open_tickets(instrument)
+        return OrderView(
+            account=sight.account,
+            expected_account_id=self._spec.account_id,
+            expected_paper=self._spec.paper,
+            quote=quote if isinstance(quote, Quote) else None,
+            now=now,
+            market_open=self._calendar.is_open(intent.kind, now),
+            halted=self._ledger.halted(),
+            capital=sight.capital,
+            budget=sight.budget,
+            owned=self._ledger.owned(instrument),
+            open_sell_quantity=open_quantity(open_here, instrument, Side.SELL),
+            positions_count=len(self._held | {instrument.key}),
+            turnover_today=self._turnover,
+            day_start_value=sight.day_start_value,
+            cash_available=sight.account.cash.get(instrument.currency, Decimal(0))
+            - self._spent.get(instrument.currency, Decimal(0)),
+            unsettled=open_here[0].intent.intent_id if open_here else "",
+        )
+
+
+def _traded(ticket: Ticket) -> Decimal:
+    """Value executed or still working."""
+    done = sum((fill.quantity * fill.price for fill in ticket.fills), Decimal(0))
+    if ticket.status.terminal:
+        return done
+    return done + (ticket.intent.quantity - ticket.filled) * ticket.intent.arrival_price

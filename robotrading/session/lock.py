@@ -1,0 +1,36 @@
+"""One run of a session kind at a time on this machine: the kernel frees the lock when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from robotrading.domain.errors import RobotradingError
+from robotrading.domain.instrument import AssetClass
+
+
+class AlreadyRunning(RobotradingError):
+    """Another process runs this session now."""
+
+
+@contextmanager
+def session_lock(folder: Path, kind: AssetClass) -> Iterator[None]:
+    """Hold the lock of a session kind. Raises `AlreadyRunning` at once when somebody else does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{kind}.lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise AlreadyRunning(
+                f"the {kind} session is running already (process {holder}, lock {path}); wait for it to end"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

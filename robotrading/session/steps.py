@@ -1,0 +1,118 @@
+"""One step of a run: timed, its skips kept, its failure a value. The only place that catches everything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from robotrading.domain.book import Account, Position
+from robotrading.domain.errors import RobotradingError
+from robotrading.domain.orders import Ticket, TicketStatus
+from robotrading.domain.planning import Plan, Targets
+from robotrading.domain.ports import Clock
+from robotrading.domain.report import Outcome, SessionReport, Source, StepResult
+from robotrading.domain.signals import Signal
+from robotrading.domain.skip import Skip
+from robotrading.session.verdict import verdict
+from robotrading.session.world import RunSpec
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class StepFailed(Exception):
+    """A step failed and is in the draft; the steps that need it are not taken."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """The report in the making: whatever a run has found out stays, however the run ends."""
+
+    spec: RunSpec
+    clock: Clock
+    started_at: datetime
+    steps: list[StepResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sources: tuple[Source, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    targets: Targets | None = None
+    plan: Plan | None = None
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    owned: tuple[Position, ...] = ()
+    protected: tuple[Position, ...] = ()
+    account: Account | None = None
+    _skips: list[Skip] = field(default_factory=list)
+
+    def skip(self, *skips: Skip) -> None:
+        """Leave something out of the step that is going on."""
+        self._skips.extend(skips)
+
+    async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Take a step. Raises `StepFailed` after recording why."""
+        began = self.clock.monotonic()
+        error = ""
+        try:
+            return await work()
+        except Exception as caught:
+            error = describe(caught)
+            level = logging.WARNING if isinstance(caught, RobotradingError) else logging.ERROR
+            log.log(level, "step %s failed: %s", name, error, exc_info=level == logging.ERROR)
+            raise StepFailed(name) from caught
+        finally:
+            seconds = self.clock.monotonic() - began
+            self.steps.append(StepResult(name, seconds, tuple(self._skips), error))
+            self._skips.clear()
+
+    def add_tickets(self, tickets: tuple[Ticket, ...]) -> None:
+        """Keep the latest state of each ticket, in the order of their first appearance."""
+        self.tickets.update({ticket.intent.intent_id: ticket for ticket in tickets})
+
+    def finish(self) -> SessionReport:
+        """The report as it stands now."""
+        outcome = self._outcome()
+        report = SessionReport(
+            run_id=self.spec.run_id,
+            kind=self.spec.kind,
+            mode=self.spec.mode,
+            trading_date=self.spec.trading_date,
+            started_at=self.started_at,
+            finished_at=self.clock.now(),
+            outcome=outcome,
+            verdict="",
+            steps=tuple(self.steps),
+            notes=tuple(self.notes),
+            sources=self.sources,
+            signals=self.signals,
+            targets=self.targets,
+            plan=self.plan,
+            tickets=tuple(self.tickets.values()),
+            owned=self.owned,
+            protected=self.protected,
+            account=self.account,
+            currency=self.spec.capital.currency,
+        )
+        return replace(report, verdict=verdict(report))
+
+    def _outcome(self) -> Outcome:
+        failed = any(not step.ok for step in self.steps)
+        tickets = self.tickets.values()
+        if failed and not any(ticket.fills for ticket in tickets):
+            return Outcome.FAILED
+        left = any(ticket.status is not TicketStatus.FILLED for ticket in tickets)
+        stopped = any(skip.step in ("door", "submit", "fill", "recover") for step in self.steps for skip in step.skips)
+        if failed or left or stopped:
+            return Outcome.PARTLY
+        return Outcome.DONE if self.tickets or (self.plan and self.plan.intents) else Outcome.NOTHING_TO_DO
+
+
+def describe(error: BaseException) -> str:
+    """One line: our own errors speak for themselves, foreign ones are named."""
+    if isinstance(error, RobotradingError):
+        return str(error)
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(describe(inner) for inner in error.exceptions))
+    return f"unexpected {type(error).__name__}: {error}"

@@ -1,0 +1,87 @@
+"""The live view of a session's tickets: every event goes into the ledger first, then wakes whoever waits.
+
+A ledger that cannot be written ends trading: the failure is kept and raised to everybody who waits or submits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from robotrading.domain.errors import LedgerError
+from robotrading.domain.orders import OrderEvent, Ticket
+from robotrading.domain.ports import Ledger
+from robotrading.domain.skip import Skip
+
+
+class TicketBook:
+    """Listens to the broker and answers 'what has become of this intent?' without polling."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._tickets: dict[str, Ticket] = {}
+        self._waiting: set[asyncio.Event] = set()
+        self._foreign: set[str] = set()
+        self.failure: LedgerError | None = None
+
+    def watch(self, ticket: Ticket) -> None:
+        """Start to follow a ticket."""
+        self._tickets[ticket.intent.intent_id] = ticket
+        self._wake()
+
+    def __getitem__(self, intent_id: str) -> Ticket:
+        return self._tickets[intent_id]
+
+    def __call__(self, event: OrderEvent) -> None:
+        """The broker's listener."""
+        try:
+            self.append(event)
+        except LedgerError as error:
+            self.failure = self.failure or error
+            self._wake()
+
+    def append(self, event: OrderEvent) -> Ticket | None:
+        """Journal one event; None when its intent is not in this ledger (another program's order reference)."""
+        if event.intent_id not in self._tickets and self._ledger.ticket(event.intent_id) is None:
+            self._foreign.add(event.intent_id)
+            return None
+        ticket = self._ledger.append(event)
+        self._tickets[event.intent_id] = ticket
+        self._wake()
+        return ticket
+
+    @property
+    def foreign(self) -> tuple[Skip, ...]:
+        """Order references that the broker reported and this ledger does not know."""
+        return tuple(
+            Skip(intent_id, "orders", f"the broker reports an order {intent_id!r} that this ledger did not send")
+            for intent_id in sorted(self._foreign)
+        )
+
+    async def until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `done()` holds, at most `seconds`; whether it does. Raises the ledger's failure."""
+        pulse = asyncio.Event()
+        self._waiting.add(pulse)
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._check(done):
+                    await pulse.wait()
+                    pulse.clear()
+        except TimeoutError:
+            return self._check(done)
+        finally:
+            self._waiting.discard(pulse)
+        return True
+
+    def _check(self, done: Callable[[], bool]) -> bool:
+        if self.failure is not None:
+            raise self.failure
+        return done()
+
+    def of(self, intent_ids: Iterable[str]) -> tuple[Ticket, ...]:
+        """The tickets of these intents, those that exist."""
+        return tuple(self._tickets[intent_id] for intent_id in intent_ids if intent_id in self._tickets)
+
+    def _wake(self) -> None:
+        for pulse in self._waiting:
+            pulse.set()

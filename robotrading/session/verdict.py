@@ -1,0 +1,62 @@
+"""A run's outcome in a sentence or two, from its report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from robotrading.domain.orders import Side, Ticket, TicketStatus
+from robotrading.domain.report import Outcome, SessionReport
+
+
+def verdict(report: SessionReport) -> str:
+    """What happened, in plain words."""
+    parts = [_failure(report), _orders(report), _left_out(report)]
+    return " ".join(part for part in parts if part) or "Nothing happened."
+
+
+def _failure(report: SessionReport) -> str:
+    failed = next((step for step in report.steps if not step.ok), None)
+    if failed is None:
+        return ""
+    return f"Stopped at step '{failed.name}': {failed.error.rstrip('.')}."
+
+
+def _orders(report: SessionReport) -> str:
+    if report.tickets:
+        return _traded(report.tickets)
+    if report.plan is None:
+        return ""
+    count = len(report.plan.intents)
+    if count == 0:
+        return "Nothing to do: every holding is within its band."
+    if report.outcome is Outcome.FAILED:
+        return f"None of {_plural(count, 'planned order')} was sent."
+    sells = sum(intent.side is Side.SELL for intent in report.plan.intents)
+    return f"Would place {_plural(count, 'order')}: {sells} to sell, {count - sells} to buy."
+
+
+def _traded(tickets: Iterable[Ticket]) -> str:
+    tickets = tuple(tickets)
+    done = Counter(ticket.intent.side for ticket in tickets if ticket.status is TicketStatus.FILLED)
+    other = Counter(ticket.status for ticket in tickets if ticket.status is not TicketStatus.FILLED)
+    said = f"Bought {done[Side.BUY]} and sold {done[Side.SELL]} of {_plural(len(tickets), 'order')}"
+    if not other:
+        return f"{said}, all filled."
+    rest = ", ".join(f"{count} {status}" for status, count in sorted(other.items()))
+    return f"{said}; not filled: {rest}."
+
+
+def _left_out(report: SessionReport) -> str:
+    frozen = [weight for weight in report.targets.weights if weight.frozen] if report.targets else []
+    stopped = [skip for step in report.steps if step.name in ("sells", "buys") for skip in step.skips]
+    parts = []
+    if frozen:
+        parts.append(f"{_plural(len(frozen), 'instrument')} left as they are for want of good data.")
+    if stopped:
+        parts.append(f"{_plural(len(stopped), 'order')} stopped or left in doubt.")
+    return " ".join(parts)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,71 @@
+"""What a session run is given: ports, settings, and who it is. `wiring.py` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Protocol
+
+from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.ports import Broker, Calendar, Clock, Feed, Ledger
+from robotrading.domain.skip import Skip
+from robotrading.session.settings import CapitalSettings, SessionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """What the session considers; `weights` are an index's, None for a plain list."""
+
+    instruments: tuple[Instrument, ...]
+    weights: Mapping[Instrument, Decimal] | None = None
+    skips: tuple[Skip, ...] = ()
+
+
+class FitStore(Protocol):
+    """Where fitted models wait for the next run. Losing them costs time, never truth."""
+
+    def load(self, kind: AssetClass) -> Mapping[str, Any]: ...
+
+    def save(self, kind: AssetClass, states: Mapping[str, Any]) -> None: ...
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports of one run. `broker` is only read by the pipeline; orders go through the door made around it."""
+
+    clock: Clock
+    calendar: Calendar
+    feed: Feed
+    universe: Callable[[], Universe]
+    broker: Broker
+    ledger: Ledger
+    fits: FitStore
+    progress: Callable[[str, int, int], None] = field(default=_silent)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Which run this is. `plan_id` executes a stored plan and nothing else; `trade` False stops before the first order.
+
+    `account_id` and `paper` are what the configuration promises; the door refuses any other account.
+    """
+
+    run_id: str
+    mode: str
+    trading_date: date
+    settings: SessionSettings
+    capital: CapitalSettings
+    account_id: str
+    paper: bool
+    trade: bool = True
+    plan_id: str = ""
+
+    @property
+    def kind(self) -> AssetClass:
+        return self.settings.kind
