@@ -17,12 +17,11 @@ from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerErro
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, Ticket
-from robotrading.domain.ports import Broker, Calendar, Clock, Ledger
 from robotrading.domain.skip import Skip
 from robotrading.execution.ownership import open_quantity
 from robotrading.portfolio.limits import OrderView, check_order
 from robotrading.session.tickets import TicketBook
-from robotrading.session.world import RunSpec
+from robotrading.session.world import RunSpec, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +38,13 @@ class Sight:
 class Door:
     """Checks, journals, then submits."""
 
-    def __init__(
-        self, spec: RunSpec, broker: Broker, ledger: Ledger, book: TicketBook, clock: Clock, calendar: Calendar
-    ) -> None:
+    def __init__(self, spec: RunSpec, world: World, book: TicketBook) -> None:
         self._spec = spec
-        self._broker = broker
-        self._ledger = ledger
+        self._broker = world.broker
+        self._ledger = world.ledger
+        self._clock = world.clock
+        self._calendar = world.calendar
         self._book = book
-        self._clock = clock
-        self._calendar = calendar
         self._sight: Sight | None = None
         self._spent: dict[str, Decimal] = {}
         self._held: set[str] = set()
@@ -62,7 +59,11 @@ class Door:
         self._turnover = sum((_traded(ticket) for ticket in today), Decimal(0))
 
     async def submit(self, intent: Intent) -> Ticket:
-        """Journal and send. Raises `LimitBreached`, `BrokerUnavailable`, `OrderRejected` (nothing was sent), `LedgerError`."""
+        """Journal and send.
+
+        Raises `LimitBreached`, `BrokerUnavailable` or `OrderRejected` when nothing was sent, `LedgerError` when the
+        journal cannot be trusted any more.
+        """
         if self._book.failure is not None:
             raise LedgerError(f"the journal failed earlier in this run: {self._book.failure}; no order leaves")
         if not self._broker.connected:

@@ -34,9 +34,7 @@ class Executed:
 class Executor:
     """Works a batch of intents, at most `max_open_orders` at a time."""
 
-    def __init__(
-        self, door: Door, broker: Broker, book: TicketBook, clock: Clock, settings: ExecutionSettings
-    ) -> None:
+    def __init__(self, door: Door, broker: Broker, book: TicketBook, clock: Clock, settings: ExecutionSettings) -> None:
         self._door = door
         self._broker = broker
         self._book = book

@@ -1,0 +1,116 @@
+"""Steps about the account: what the broker says there is, and what of it the bot may use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from robotrading.domain.book import Account, Position
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.market import Quote
+from robotrading.domain.skip import Skip
+from robotrading.execution.ownership import protected, shortfalls
+from robotrading.session.capital import capital, investable, price_of
+from robotrading.session.door import Sight
+from robotrading.session.steps import Draft
+from robotrading.session.world import World
+
+_SETTLE_SECONDS = 10.0
+_ASK_AGAIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The account, the bot's part of it, and the market around both. Quantities and money are of this session."""
+
+    account: Account
+    owned: Mapping[Instrument, Decimal]
+    quotes: Mapping[Instrument, Quote | Skip]
+    instruments: tuple[Instrument, ...]
+    capital: Decimal
+    budget: Decimal
+    cash: Decimal
+    day_start_value: Decimal | None
+
+    @property
+    def sight(self) -> Sight:
+        return Sight(self.account, self.quotes, self.capital, self.budget, self.day_start_value)
+
+
+async def standing(world: World, draft: Draft, wanted: Sequence[Instrument]) -> Standing:
+    """Ask for the account, the contract rules and the quotes of everything wanted or owned."""
+    spec = draft.spec
+    account = await world.broker.account()
+    all_owned = world.ledger.positions()
+    mine = {position.instrument: position.quantity for position in all_owned if position.owner == spec.kind}
+    everything = list(dict.fromkeys([*wanted, *mine]))
+    refined = await world.broker.refine(everything)
+    usable = [answer for answer in refined.values() if isinstance(answer, Instrument)]
+    draft.skip(*(answer for answer in refined.values() if isinstance(answer, Skip)))
+    elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
+    quotes = await world.broker.quotes([*usable, *elsewhere])
+    draft.skip(*(answer for answer in quotes.values() if isinstance(answer, Skip)))
+    draft.account = account
+    draft.owned = tuple(position for position in all_owned if position.owner == spec.kind)
+    draft.protected = protected(account, all_owned)
+    return _standing(world, draft, account, all_owned, quotes, tuple(usable))
+
+
+def _standing(  # noqa: PLR0913, PLR0917  the pieces of one value
+    world: World,
+    draft: Draft,
+    account: Account,
+    all_owned: Sequence[Position],
+    quotes: Mapping[Instrument, Quote | Skip],
+    usable: tuple[Instrument, ...],
+) -> Standing:
+    spec, currency = draft.spec, draft.spec.capital.currency
+    now = world.clock.now()
+    world.ledger.save_equity(now, account.account_id, account.net_liquidation, account.base_currency)
+    there = investable(account, all_owned, quotes, currency)
+    pinned = world.ledger.pin_capital(account.account_id, spec.trading_date, there, currency)
+    given = capital(spec.capital, pinned)
+    budget = given * spec.settings.share
+    mine = {position.instrument: position.quantity for position in draft.owned}
+    invested = sum((_value(p, quotes) for p in draft.owned if p.instrument.currency == currency), Decimal(0))
+    return Standing(
+        account=account,
+        owned=mine,
+        quotes=quotes,
+        instruments=usable,
+        capital=given,
+        budget=budget,
+        cash=max(min(budget - invested, account.cash[currency]), Decimal(0)),
+        day_start_value=world.ledger.day_start_equity(account.account_id, _day_start(world, draft, now)),
+    )
+
+
+def _value(position: Position, quotes: Mapping[Instrument, Quote | Skip]) -> Decimal:
+    return position.quantity * (price_of(position.instrument, quotes) or position.avg_cost)
+
+
+def _day_start(world: World, draft: Draft, now: datetime) -> datetime:
+    """When the exchange's day began: half a day before its open, or the last 24 hours where it does not open."""
+    hours = world.calendar.hours(draft.spec.kind, draft.spec.trading_date)
+    return hours[0] - timedelta(hours=12) if hours else now - timedelta(days=1)
+
+
+async def compare(world: World, draft: Draft) -> None:
+    """Positions at the broker against the ledger, asked again for a while: they come later than the fills."""
+    waited = 0.0
+    while True:
+        account = await world.broker.account()
+        all_owned = world.ledger.positions()
+        missing = shortfalls(account, all_owned)
+        if not missing or waited >= _SETTLE_SECONDS:
+            break
+        await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        waited += _ASK_AGAIN_SECONDS
+    draft.account = account
+    draft.owned = tuple(position for position in all_owned if position.owner == draft.spec.kind)
+    draft.protected = protected(account, all_owned)
+    draft.skip(*(Skip(text.partition(":")[0], "compare", text.partition(": ")[2], "shortfall") for text in missing))
+    world.ledger.save_equity(world.clock.now(), account.account_id, account.net_liquidation, account.base_currency)

@@ -1,0 +1,221 @@
+"""One session run, from the first question to the stored report.
+
+Live, paper, rehearsal, demo and tests run these very lines; only the `World` they are given differs. `plan` and `run`
+part at `spec.trade`, after the plan is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from robotrading.domain.errors import BrokerError, PlanMoved
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.orders import Intent, Side
+from robotrading.domain.planning import Plan, Refusal
+from robotrading.domain.report import SessionReport
+from robotrading.domain.skip import Skip
+from robotrading.execution.ownership import shortfalls
+from robotrading.portfolio.construct import build_targets
+from robotrading.portfolio.drift import moved
+from robotrading.portfolio.plan import PlanInputs, PlanSettings, make_plan, resize_buys
+from robotrading.session import account, market
+from robotrading.session.account import Standing
+from robotrading.session.door import Door
+from robotrading.session.executor import Executor
+from robotrading.session.recovery import Recovered, recover
+from robotrading.session.steps import Draft, StepFailed
+from robotrading.session.tickets import TicketBook
+from robotrading.session.world import RunSpec, World
+
+
+async def run_session(spec: RunSpec, world: World) -> SessionReport:
+    """Run one session to its report, which is in the ledger when this returns. Raises `LedgerError` alone."""
+    draft = Draft(spec, world.clock, world.clock.now())
+    world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at)
+    book = TicketBook(world.ledger)
+    world.broker.subscribe(book)
+    try:
+        await _run(spec, world, draft, book)
+    except StepFailed:
+        pass
+    finally:
+        await _leave(world, draft, book)
+    report = draft.finish()
+    world.ledger.finish_run(report)
+    return report
+
+
+async def _run(spec: RunSpec, world: World, draft: Draft, book: TicketBook) -> None:
+    recovered = await draft.step("recover", lambda: _recover(world, draft))
+    if spec.plan_id:
+        standing = await _stored_plan(world, draft)
+    else:
+        standing = await _new_plan(world, draft, recovered)
+    if spec.trade and draft.plan is not None and draft.plan.intents:
+        await _trade(world, draft, book, standing)
+        await draft.step("compare", lambda: account.compare(world, draft))
+
+
+async def _recover(world: World, draft: Draft) -> Recovered:
+    await world.broker.connect()
+    recovered = await recover(draft.spec.kind, world.broker, world.ledger, world.clock)
+    if recovered.settled:
+        names = ", ".join(ticket.intent.intent_id for ticket in recovered.settled)
+        draft.notes.append(f"settled from an earlier run: {names}")
+    draft.skip(*recovered.skips)
+    return recovered
+
+
+async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standing:
+    wanted = await draft.step("universe", lambda: market.universe(world, draft))
+    raw = await draft.step("prices", lambda: market.prices(world, draft, wanted))
+    bars = await draft.step("checks", lambda: market.checks(world, draft, raw))
+    signals = await draft.step("signals", lambda: market.signals(world, draft, bars))
+    standing = await draft.step("account", lambda: account.standing(world, draft, wanted.instruments))
+    settings = draft.spec.settings
+
+    async def plan() -> None:
+        as_of = world.calendar.last_complete_day(draft.spec.kind, world.clock.now())
+        targets = build_targets(
+            draft.spec.kind, standing.instruments, signals, bars, settings.construct, wanted.weights, as_of
+        )
+        draft.targets = targets
+        blocked = recovered.blocked | _missing(world, standing)
+        draft.plan = make_plan(_inputs(world, draft, standing, blocked), _plan_settings(draft.spec))
+        world.ledger.save_plan(draft.plan)
+
+    await draft.step("plan", plan)
+    return standing
+
+
+def _missing(world: World, standing: Standing) -> dict[str, str]:
+    """Owned instruments that cannot be judged now: short in the account, or without contract rules from the broker."""
+    owned = world.ledger.positions()
+    blocked = {
+        instrument.key: f"{instrument} is owned, but the broker did not give its contract rules; it is kept as it is"
+        for instrument in standing.owned
+        if instrument not in standing.instruments
+    }
+    for position in owned:
+        for sentence in shortfalls(standing.account, [p for p in owned if p.instrument == position.instrument]):
+            blocked[position.instrument.key] = sentence
+    return blocked
+
+
+def _inputs(world: World, draft: Draft, standing: Standing, blocked: dict[str, str]) -> PlanInputs:
+    spec = draft.spec
+    if draft.targets is None:
+        raise ValueError("a plan needs targets")
+    return PlanInputs(
+        kind=spec.kind,
+        session_id=spec.run_id,
+        account_id=standing.account.account_id,
+        trading_date=spec.trading_date,
+        now=world.clock.now(),
+        currency=spec.capital.currency,
+        budget=standing.budget,
+        cash=standing.cash,
+        account_cash=standing.account.cash[spec.capital.currency],
+        owned=standing.owned,
+        targets=draft.targets,
+        quotes=standing.quotes,
+        attempts=world.ledger.attempts(spec.kind, spec.trading_date),
+        blocked=blocked,
+    )
+
+
+def _plan_settings(spec: RunSpec) -> PlanSettings:
+    settings = spec.settings
+    return PlanSettings(
+        bands=settings.bands,
+        costs=settings.costs,
+        sizing=settings.sizing,
+        limits=settings.limits,
+        order_type=settings.execution.order_type,
+        limit_offset=settings.execution.limit_offset,
+    )
+
+
+async def _stored_plan(world: World, draft: Draft) -> Standing:
+    """The plan named by its hash, if the world is still the one it was made for."""
+
+    async def load() -> Plan:
+        plan = world.ledger.plan(draft.spec.plan_id)
+        if plan is None or plan.kind is not draft.spec.kind:
+            raise PlanMoved(
+                f"there is no {draft.spec.kind} plan {draft.spec.plan_id!r}; "
+                f"make one with `robotrading plan {draft.spec.kind}` and use the hash it shows"
+            )
+        _refuse_used(world, draft.spec, plan)
+        return replace(plan, intents=tuple(replace(i, session_id=draft.spec.run_id) for i in plan.intents))
+
+    plan = await draft.step("plan", load)
+    instruments = [line.instrument for line in plan.lines]
+    standing = await draft.step("account", lambda: account.standing(world, draft, instruments))
+
+    async def compare_world() -> None:
+        sentences = moved(plan, standing.quotes, standing.owned, draft.spec.settings.execution.tolerance)
+        if sentences:
+            raise PlanMoved(f"the world has moved since plan {plan.plan_id} was made: {'; '.join(sentences)}")
+        draft.plan = plan
+
+    await draft.step("drift", compare_world)
+    return standing
+
+
+def _refuse_used(world: World, spec: RunSpec, plan: Plan) -> None:
+    if plan.trading_date != spec.trading_date:
+        raise PlanMoved(f"plan {plan.plan_id} is of {plan.trading_date}, today is {spec.trading_date}; make a new one")
+    for intent in plan.intents:
+        if world.ledger.ticket(intent.intent_id) is not None:
+            raise PlanMoved(
+                f"plan {plan.plan_id} was run already ({intent.intent_id} is in the ledger); make a new one"
+            )
+
+
+async def _trade(world: World, draft: Draft, book: TicketBook, standing: Standing) -> None:
+    """Sells, then what cash they really brought, then buys."""
+    if draft.plan is None:
+        return
+    plan = draft.plan
+    door = Door(draft.spec, world, book)
+    door.look(standing.sight)
+    executor = Executor(door, world.broker, book, world.clock, draft.spec.settings.execution)
+    sells = [intent for intent in plan.intents if intent.side is Side.SELL]
+    buys = [intent for intent in plan.intents if intent.side is Side.BUY]
+    if sells:
+        await draft.step("sells", lambda: _batch(world, draft, executor, "sells", sells))
+    if sells and buys:
+        buys = await draft.step("cash", lambda: _recheck(world, draft, door, buys))
+    if buys:
+        await draft.step("buys", lambda: _batch(world, draft, executor, "buys", buys))
+
+
+async def _batch(world: World, draft: Draft, executor: Executor, name: str, intents: Sequence[Intent]) -> None:
+    executed = await executor.execute(intents, lambda done: world.progress(name, done, len(intents)))
+    draft.add_tickets(executed.tickets)
+    draft.skip(*executed.skips)
+
+
+async def _recheck(world: World, draft: Draft, door: Door, buys: Sequence[Intent]) -> list[Intent]:
+    """Look again after the sells: buys only with cash that really came in."""
+    instruments: list[Instrument] = [line.instrument for line in draft.plan.lines] if draft.plan else []
+    standing = await account.standing(world, draft, instruments)
+    door.look(standing.sight)
+    kept, refusals = resize_buys(tuple(buys), standing.cash, draft.spec.settings.costs)
+    draft.skip(*(_as_skip(refusal) for refusal in refusals))
+    return list(kept)
+
+
+def _as_skip(refusal: Refusal) -> Skip:
+    return Skip(refusal.instrument.symbol, "cash", refusal.reason, refusal.rule)
+
+
+async def _leave(world: World, draft: Draft, book: TicketBook) -> None:
+    """Say goodbye; trouble in it is a note, the run is over."""
+    draft.notes.extend(str(skip) for skip in book.foreign)
+    try:
+        await world.broker.disconnect()
+    except BrokerError as error:
+        draft.notes.append(f"the connection did not close cleanly: {error}")
