@@ -11,7 +11,8 @@ class RetrySettings:
 
     The wait before attempt n is uniform in [0, min(`max_wait`, `base_wait` * 2**n)], or what Retry-After asked for
     when that is within `max_wait`. The breaker opens after `breaker_failures` failures in a row and lets one call try
-    again after `breaker_seconds`. `per_minute` is the most calls sent in any 60 s, 0 for no limit.
+    again after `breaker_seconds`. `per_minute` is the most calls sent in any 60 s, 0 for no limit. `timeout` bounds one
+    attempt, `total` a call with all its attempts and waits.
     """
 
     attempts: int = 4
@@ -21,21 +22,34 @@ class RetrySettings:
     breaker_failures: int = 5
     breaker_seconds: float = 60.0
     per_minute: int = 0
+    total: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class YahooSettings:
+    """`batch` symbols are asked at a time, `workers` of them at once; `url` is asked in place of Yahoo's hosts if set.
+
+    `currency_check` refuses a series that Yahoo quotes in another currency than the instrument's.
+    """
+
     batch: int = 50
+    workers: int = 4
+    url: str = ""
+    currency_check: bool = True
     retry: RetrySettings = field(default_factory=RetrySettings)
 
 
 @dataclass(frozen=True, slots=True)
 class AlphaVantageSettings:
-    """`api_key` is a secret. The free plan allows 25 requests a day, one a second."""
+    """`api_key` is a secret. The free plan allows 25 requests a day, one a second.
+
+    `premium` asks for TIME_SERIES_DAILY_ADJUSTED over the whole history, which the free plan refuses.
+    """
 
     api_key: str = field(default="", repr=False)
     url: str = "https://www.alphavantage.co/query"
     per_day: int = 25
+    premium: bool = False
     retry: RetrySettings = field(default_factory=lambda: RetrySettings(per_minute=5))
 
 
