@@ -1,0 +1,156 @@
+"""Values and secrets from the environment, from files it points to, and from systemd's credentials.
+
+Entry points: `VARIABLES`, `apply_environment`.
+Order for NAME, first found wins: NAME itself, the file that NAME_FILE names, the file NAME in $CREDENTIALS_DIRECTORY.
+NAME and NAME_FILE together are an error. An empty variable counts as not set, as docker compose passes unset ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robotrading.config.decode import MISSING, Reading, decode
+from robotrading.config.problems import InvalidConfig, KeyPath, Place, Problem, quoted
+from robotrading.config.schema import exact_schema
+from robotrading.config.source import read_secret
+from robotrading.config.tree import Node
+
+_YES = {"true", "1", "yes", "on"}
+_NO = {"false", "0", "no", "off"}
+_LONGEST_SECRET = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One name of the environment: the keys it sets, and for a switch the value that each position stands for."""
+
+    name: str
+    says: str
+    keys: tuple[str, ...]
+    secret: bool = False
+    when_true: str = ""
+    when_false: str = ""
+
+    @property
+    def is_switch(self) -> bool:
+        return bool(self.when_true or self.when_false)
+
+
+VARIABLES = (
+    Variable("GMAIL_ADDRESS", "Mail account and sender.", ("mail.username", "mail.sender")),
+    Variable("GMAIL_APP_PASSWORD", "Its app password.", ("mail.password",), secret=True),
+    Variable("RECIPIENT_EMAIL", "Recipients, separated by commas.", ("mail.recipients",)),
+    Variable("ALPHA_VANTAGE_KEY", "Key for Alpha Vantage.", ("feeds.alpha_vantage.api_key",), secret=True),
+    Variable("IBKR_HOST", "Host of the external gateway.", ("broker.host",)),
+    Variable("IBKR_PORT", "Its port.", ("broker.port",)),
+    Variable("IBKR_CLIENT_ID", "Base client id.", ("broker.client_id",)),
+    Variable(
+        "USE_PAPER",
+        "false asks for live, and every rule for live holds.",
+        ("broker.mode",),
+        when_true="paper",
+        when_false="live",
+    ),
+    Variable(
+        "SHARES_PER_TRADE",
+        "The most shares of one order.",
+        ("sessions.equities.sizing.max_quantity", "sessions.bonds.sizing.max_quantity"),
+    ),
+    Variable("DEBUG", "true writes debug messages.", ("log.level",), when_true="debug"),
+    Variable("ROBOTRADING_STATE_DIR", "Folder of ledger, reports and cache.", ("state_dir",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A variable's text and who gave it."""
+
+    text: str
+    place: Place
+
+
+def apply_environment(reading: Reading, env: Mapping[str, str]) -> None:
+    """Put each variable that is set over what the file said; problems name the variable instead of a line."""
+    for variable in VARIABLES:
+        try:
+            found = _find(variable.name, env)
+        except InvalidConfig as error:
+            reading.problems += [Problem(item.place, variable.keys[0], item.text) for item in error.problems]
+            reading.spoiled |= {tuple(key.split(".")) for key in variable.keys}
+            continue
+        if found is not None:
+            _apply(variable, found, reading)
+
+
+def _find(name: str, env: Mapping[str, str]) -> Found | None:
+    value, file = env.get(name, "").strip(), env.get(f"{name}_FILE", "").strip()
+    both = Place(f"environment variables {name} and {name}_FILE")
+    if value and file:
+        raise InvalidConfig([Problem(both, "", "are both set; keep one of them")])
+    if value:
+        return Found(value, Place(f"environment variable {name}"))
+    if file:
+        return _from_file(Path(file), Place(f"environment variable {name}_FILE"))
+    directory = env.get("CREDENTIALS_DIRECTORY", "").strip()
+    credential = Path(directory) / name
+    if directory and "\0" not in directory and credential.exists():
+        return _from_file(credential, Place(f"systemd credential {name}"))
+    return None
+
+
+def _from_file(path: Path, place: Place) -> Found:
+    try:
+        return Found(read_secret(path), place)
+    except InvalidConfig as error:
+        raise InvalidConfig([Problem(place, "", str(item)) for item in error.problems]) from None
+
+
+def _apply(variable: Variable, found: Found, reading: Reading) -> None:
+    text = found.text
+    if variable.is_switch:
+        if text.lower() not in _YES | _NO:
+            path = tuple(variable.keys[0].split("."))
+            reading.complain(found.place, path, f"{quoted(text)} is no switch; write true or false")
+            return
+        text = variable.when_true if text.lower() in _YES else variable.when_false
+        if not text:
+            return
+    for key in variable.keys:
+        path = tuple(key.split("."))
+        value = _secret(text, found, path, reading) if variable.secret else _value(text, found, path, reading)
+        if value is not MISSING:
+            _put(reading, path, value, found.place)
+
+
+def _secret(text: str, found: Found, path: KeyPath, reading: Reading) -> Any:
+    """A secret takes no part in the schema; of its text nothing is ever shown."""
+    reading.places[path] = found.place
+    if text.isprintable() and len(text) <= _LONGEST_SECRET:
+        return text
+    return reading.complain(
+        found.place, path, f"the secret (not shown) must be one line of at most {_LONGEST_SECRET} characters"
+    )
+
+
+def _value(text: str, found: Found, path: KeyPath, reading: Reading) -> Any:
+    schema = exact_schema()
+    for part in path:
+        schema = schema["properties"][part]
+    if schema["type"] == "array":
+        parts = [part.strip() for part in text.split(",")]
+        node = Node(found.place, items=tuple(Node(found.place, text=part) for part in parts if part))
+    else:
+        node = Node(found.place, text=text)
+    return decode(node, schema, path, reading)
+
+
+def _put(reading: Reading, path: KeyPath, value: Any, place: Place) -> None:
+    """The environment wins over the file, over the file's mistakes at that key too."""
+    target = reading.values
+    for part in path[:-1]:
+        target = target.setdefault(str(part), {})
+    target[str(path[-1])] = value
+    reading.places[path] = place

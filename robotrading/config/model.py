@@ -1,0 +1,122 @@
+"""The one frozen value that holds everything a person can set.
+
+Entry points: `Config`, `BrokerSettings`, `LogSettings`.
+Invariants: a `Config` from `load` obeys every rule of `rules.py`; secrets never appear in its `repr`; the client ids of
+the sessions differ from each other and from the base, which `status` and other short visits use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from robotrading.adapters.feeds.settings import FeedSettings
+from robotrading.adapters.ibkr.settings import GatewaySettings
+from robotrading.adapters.notify.settings import MailSettings
+from robotrading.domain.instrument import AssetClass
+from robotrading.session.settings import CapitalSettings, SessionSettings
+
+CLIENT_ID_OFFSETS = {AssetClass.EQUITIES: 1, AssetClass.BONDS: 2, AssetClass.CRYPTO: 3}
+
+
+class GatewayKind(StrEnum):
+    """Where orders go."""
+
+    EMBEDDED = "embedded"
+    """The pretend exchange inside this program: no account, no money."""
+    EXTERNAL = "external"
+    """A TWS or IB Gateway that a person has started and logged in."""
+
+
+class Mode(StrEnum):
+    """Whether money is real."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class LogLevel(StrEnum):
+    """The least serious message that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Which gateway, which account, and whether its money is real; times in seconds.
+
+    `client_id` is the base: each session adds its own offset. `confirm_live` must be the sentence that
+    `live_confirmation` gives for the account before `mode` may be live.
+    """
+
+    gateway: GatewayKind = GatewayKind.EMBEDDED
+    mode: Mode = Mode.PAPER
+    account: str = ""
+    confirm_live: str = ""
+    host: str = "127.0.0.1"
+    port: int = 4002
+    client_id: int = 100
+    connect_timeout: float = 15.0
+    request_timeout: float = 20.0
+    messages_per_second: int = 45
+    market_data_type: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is written to the log."""
+
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set, checked as a whole.
+
+    `origins` tells where a value came from (`config.yaml:12:5`, `environment variable IBKR_PORT`), by dotted key;
+    a key that is not in it has its default.
+    """
+
+    capital: CapitalSettings
+    broker: BrokerSettings
+    sessions: Mapping[AssetClass, SessionSettings]
+    feeds: FeedSettings
+    mail: MailSettings
+    state_dir: Path
+    log: LogSettings
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def enabled(self) -> tuple[AssetClass, ...]:
+        """The sessions that run, in their fixed order."""
+        return tuple(kind for kind, session in self.sessions.items() if session.enabled)
+
+    def gateway(self, kind: AssetClass | None = None) -> GatewaySettings:
+        """How `kind` reaches the gateway under its own client id; None is for short visits under the base id."""
+        broker = self.broker
+        return GatewaySettings(
+            host=broker.host,
+            port=broker.port,
+            client_id=broker.client_id if kind is None else self.sessions[kind].client_id,
+            account=broker.account,
+            paper=broker.mode is Mode.PAPER,
+            connect_timeout=broker.connect_timeout,
+            request_timeout=broker.request_timeout,
+            messages_per_second=broker.messages_per_second,
+            market_data_type=broker.market_data_type,
+        )
+
+    def sources(self, kind: AssetClass) -> tuple[str, ...]:
+        """The session's price sources in order of fallback, without Alpha Vantage when no key for it is known."""
+        keyless = {"alpha_vantage"} if not self.feeds.alpha_vantage.api_key else set()
+        return tuple(name for name in self.sessions[kind].sources if name not in keyless)
+
+
+def live_confirmation(account: str) -> str:
+    """The sentence a person has to write before real money moves."""
+    return f"I trade real money on {account}"
