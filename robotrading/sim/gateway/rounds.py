@@ -1,0 +1,129 @@
+"""What the gateway does by itself: matching, news on subscriptions, saving.
+
+Entry point: `Rounds`. Every task here waits on an event or a bounded pause and ends with `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Protocol
+
+from robotrading.sim.gateway import accounts, history, prices
+from robotrading.sim.gateway.session import Desk, Session
+from robotrading.sim.gateway.state import StateError, StateFile
+
+_LOG = logging.getLogger(__name__)
+_SPARING = 10
+"""Pause after telling the accounts, as a multiple of the time that took."""
+
+
+class Hall(Desk, Protocol):
+    """A desk with its clients."""
+
+    @property
+    def sessions(self) -> tuple[Session, ...]: ...
+
+
+class Rounds:
+    """The gateway's background work."""
+
+    def __init__(self, hall: Hall, state: StateFile | None) -> None:
+        self._hall = hall
+        self._state = state
+        self._work = asyncio.Event()
+        self._unsaved = asyncio.Event()
+        self._account_cost = 0.0
+        self._account_news: asyncio.TimerHandle | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def restore(self) -> None:
+        """Take over the last snapshot. Raises `StateError` for that of another market."""
+        saved = self._state.load() if self._state else None
+        if saved is None or self._state is None:
+            return
+        name = self._hall.settings.market_name
+        if saved.get("market") != name:
+            raise StateError(f"{self._state.path}: belongs to the market {saved.get('market')!r}, not to {name!r}")
+        self._hall.exchange.restore(saved["exchange"])
+
+    def start(self) -> None:
+        loops = [self._match(), self._pulse()]
+        if self._state is not None:
+            loops.append(self._keep(self._state))
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
+        self.wake()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._account_news is not None:
+            self._account_news.cancel()
+        if self._state is not None:
+            self._state.save(self._snapshot())
+
+    def wake(self) -> None:
+        """There may be something to match."""
+        self._work.set()
+
+    def changed(self, *, account: bool) -> None:
+        """Something happened at the exchange: tell of it and save it, after a short delay each."""
+        self._unsaved.set()
+        if account and self._account_news is None:
+            delay = max(self._hall.settings.account_delay, _SPARING * self._account_cost)
+            self._account_news = asyncio.get_running_loop().call_later(delay, self._tell_accounts)
+
+    def _tell_accounts(self) -> None:
+        """The more it costs to value the accounts, the rarer it is done."""
+        loop = asyncio.get_running_loop()
+        self._account_news, began = None, loop.time()
+        for session in self._hall.sessions:
+            accounts.tell_changes(session)
+        self._account_cost = loop.time() - began
+
+    async def _match(self) -> None:
+        """Step the exchange after orders came, and again and again while any is open."""
+        settings = self._hall.settings
+        while True:
+            self._work.clear()
+            self._hall.exchange.step()
+            idle = None if not self._hall.exchange.open_orders() else settings.step_interval
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), idle)
+            await asyncio.sleep(settings.fill_delay)
+
+    async def _pulse(self) -> None:
+        """News on market data; bars and account summaries at their own, slower pace."""
+        settings = self._hall.settings
+        loop = asyncio.get_running_loop()
+        next_bars, next_summaries = loop.time() + settings.bar_interval, loop.time() + settings.summary_interval
+        while True:
+            await asyncio.sleep(settings.quote_interval)
+            for session in self._hall.sessions:
+                prices.tell_quotes(session)
+                history.tell_updates(session)
+            if loop.time() >= next_bars:
+                next_bars += settings.bar_interval
+                for session in self._hall.sessions:
+                    prices.tell_bars(session)
+            if loop.time() >= next_summaries:
+                next_summaries += settings.summary_interval
+                for session in self._hall.sessions:
+                    for req_id in session.subscriptions.summaries:
+                        accounts.tell_summary(session, req_id)
+
+    async def _keep(self, state: StateFile) -> None:
+        """Save changes in batches. A disk that refuses is reported; the market goes on without it."""
+        while True:
+            await self._unsaved.wait()
+            await asyncio.sleep(self._hall.settings.state_delay)
+            self._unsaved.clear()
+            try:
+                await asyncio.to_thread(state.save, self._snapshot())
+            except StateError:
+                _LOG.exception("the gateway's state was not saved")
+
+    def _snapshot(self) -> dict[str, object]:
+        return {"market": self._hall.settings.market_name, "exchange": self._hall.exchange.snapshot()}
