@@ -1,4 +1,7 @@
-"""How far a holding may drift before it is traded, and how far the trade goes."""
+"""How far a holding may drift before it is traded, and how far the trade goes.
+
+Entry points: `band_width`, `goal_weight`. All weights are fractions of the class budget.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,18 @@ class BandSettings:
     absolute: Decimal = Decimal("0.01")
     relative: Decimal = Decimal("0.20")
     trade_to: TradeTo = TradeTo.TARGET
+
+
+def band_width(target: Decimal, settings: BandSettings) -> Decimal:
+    """Half the band around a target weight: min(absolute, relative x target)."""
+    return min(settings.absolute, settings.relative * target)
+
+
+def goal_weight(now: Decimal, target: Decimal, settings: BandSettings) -> Decimal | None:
+    """Where a trade should take the weight; None while the drift is within the band (its edge included)."""
+    width = band_width(target, settings)
+    if abs(now - target) <= width:
+        return None
+    if settings.trade_to is TradeTo.TARGET:
+        return target
+    return target + width if now > target else target - width

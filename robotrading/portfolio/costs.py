@@ -1,4 +1,9 @@
-"""What a trade costs, and when it is not worth it."""
+"""What a trade costs, and when it is not worth it.
+
+Entry points: `commission`, `trading_cost`, `worth_trading`.
+Invariants: commission never falls as the quantity grows, one order never costs more than the same quantity in two, and
+the cost as a share of value never rises with the quantity.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +25,21 @@ class CostSettings:
     maximum_share: Decimal = Decimal("0.01")
     share: Decimal = Decimal(0)
     max_cost_share: Decimal = Decimal("0.005")
+
+
+def commission(quantity: Decimal, price: Decimal, settings: CostSettings) -> Decimal:
+    """min(max(per_unit x q, minimum), maximum_share x q x p) + share x q x p; zero for no quantity."""
+    value = quantity * price
+    return min(max(settings.per_unit * quantity, settings.minimum), settings.maximum_share * value) + (
+        settings.share * value
+    )
+
+
+def trading_cost(quantity: Decimal, price: Decimal, spread: Decimal, settings: CostSettings) -> Decimal:
+    """Commission plus half the spread on every unit."""
+    return commission(quantity, price, settings) + quantity * spread / 2
+
+
+def worth_trading(quantity: Decimal, price: Decimal, spread: Decimal, settings: CostSettings) -> bool:
+    """Whether the cost stays within `max_cost_share` of the value."""
+    return trading_cost(quantity, price, spread, settings) <= settings.max_cost_share * quantity * price
