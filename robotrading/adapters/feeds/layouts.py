@@ -180,7 +180,7 @@ def _floats(name: str, label: str, column: Any) -> Floats:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     try:
-        return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+        return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DamagedFile(f"{name}: column {label!r} is not numeric ({_first_line(error)})") from error
 
