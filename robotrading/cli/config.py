@@ -52,7 +52,9 @@ def check(config: ConfigOption = None) -> None:
 
     file = config or find_file(Path())
     found = load_or_exit(file)
-    sessions = ", ".join(f"{kind} {found.sessions[kind].share:.0%} at {_when(found, kind)}" for kind in found.enabled)
+    sessions = ", ".join(
+        f"{kind} {float(found.sessions[kind].share) * 100:g} % at {_when(found, kind)}" for kind in found.enabled
+    )
     typer.echo(f"{file or 'built-in defaults'}: fine")
     typer.echo(f"mode {found.broker.mode}, gateway {found.broker.gateway}, sessions: {sessions or 'none'}")
     for note in notes(found):

@@ -7,7 +7,7 @@ instrument, and the intent is on the disk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from robotrading.domain.market import Quote
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, Ticket
 from robotrading.domain.skip import Skip
 from robotrading.execution.ownership import open_quantity
+from robotrading.portfolio.costs import commission
 from robotrading.portfolio.limits import OrderView, check_order
 from robotrading.session.tickets import TicketBook
 from robotrading.session.world import RunSpec, World
@@ -55,8 +56,7 @@ class Door:
         self._sight = sight
         self._spent = {}
         self._held = {position.instrument.key for position in self._ledger.positions()}
-        today = self._ledger.tickets_of(self._spec.trading_date, self._spec.kind)
-        self._turnover = sum((_traded(ticket) for ticket in today), Decimal(0))
+        self._turnover = turnover(self._ledger.tickets_of(self._spec.trading_date, self._spec.kind))
 
     async def submit(self, intent: Intent) -> Ticket:
         """Journal and send.
@@ -99,7 +99,8 @@ class Door:
         open_here = self._ledger.open_tickets(instrument)
         return OrderView(
             account=sight.account,
-            expected_account_id=self._spec.account_id,
+            # An empty id means 'the only account of a paper login', which the adapter has made sure of.
+            expected_account_id=self._spec.account_id or sight.account.account_id,
             expected_paper=self._spec.paper,
             quote=quote if isinstance(quote, Quote) else None,
             now=now,
@@ -107,15 +108,27 @@ class Door:
             halted=self._ledger.halted(),
             capital=sight.capital,
             budget=sight.budget,
+            currency=self._spec.capital.currency,
             owned=self._ledger.owned(instrument),
-            open_sell_quantity=open_quantity(open_here, instrument, Side.SELL),
-            positions_count=len(self._held | {instrument.key}),
+            positions_count=len(self._held),
             turnover_today=self._turnover,
+            cash_available=self._cash(sight.account, instrument.currency),
+            open_sell_quantity=open_quantity(open_here, instrument, Side.SELL),
+            open_buy_quantity=open_quantity(open_here, instrument, Side.BUY),
             day_start_value=sight.day_start_value,
-            cash_available=sight.account.cash.get(instrument.currency, Decimal(0))
-            - self._spent.get(instrument.currency, Decimal(0)),
-            unsettled=open_here[0].intent.intent_id if open_here else "",
+            commission=commission(intent.quantity, intent.arrival_price, self._spec.settings.costs),
+            open_ticket=open_here[0].intent.intent_id if open_here else "",
         )
+
+    def _cash(self, account: Account, currency: str) -> Decimal | None:
+        """Cash less what was spent since the account was looked at; None when the account has no such currency."""
+        cash = account.cash.get(currency)
+        return None if cash is None else cash - self._spent.get(currency, Decimal(0))
+
+
+def turnover(tickets: Iterable[Ticket]) -> Decimal:
+    """Value of a day's buys and sells: executed, or still working."""
+    return sum((_traded(ticket) for ticket in tickets), Decimal(0))
 
 
 def _traded(ticket: Ticket) -> Decimal:

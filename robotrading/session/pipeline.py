@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from robotrading.domain.errors import BrokerError, PlanMoved
 from robotrading.domain.instrument import Instrument
@@ -17,11 +18,12 @@ from robotrading.domain.report import SessionReport
 from robotrading.domain.skip import Skip
 from robotrading.execution.ownership import shortfalls
 from robotrading.portfolio.construct import build_targets
+from robotrading.portfolio.costs import commission
 from robotrading.portfolio.drift import moved
 from robotrading.portfolio.plan import PlanInputs, PlanSettings, make_plan, resize_buys
 from robotrading.session import account, market
 from robotrading.session.account import Standing
-from robotrading.session.door import Door
+from robotrading.session.door import Door, turnover
 from robotrading.session.executor import Executor
 from robotrading.session.recovery import Recovered, recover
 from robotrading.session.steps import Draft, StepFailed
@@ -122,6 +124,8 @@ def _inputs(world: World, draft: Draft, standing: Standing, blocked: dict[str, s
         quotes=standing.quotes,
         attempts=world.ledger.attempts(spec.kind, spec.trading_date),
         blocked=blocked,
+        capital=standing.capital,
+        turnover_today=turnover(world.ledger.tickets_of(spec.trading_date, spec.kind)),
     )
 
 
@@ -132,6 +136,7 @@ def _plan_settings(spec: RunSpec) -> PlanSettings:
         costs=settings.costs,
         sizing=settings.sizing,
         limits=settings.limits,
+        cash_buffer=settings.construct.cash_buffer,
         order_type=settings.execution.order_type,
         limit_offset=settings.execution.limit_offset,
     )
@@ -203,9 +208,18 @@ async def _recheck(world: World, draft: Draft, door: Door, buys: Sequence[Intent
     instruments: list[Instrument] = [line.instrument for line in draft.plan.lines] if draft.plan else []
     standing = await account.standing(world, draft, instruments)
     door.look(standing.sight)
-    kept, refusals = resize_buys(tuple(buys), standing.cash, draft.spec.settings.costs)
+    kept, refusals = resize_buys(buys, standing.cash - _aside(draft.spec, standing, buys), _plan_settings(draft.spec))
     draft.skip(*(_as_skip(refusal) for refusal in refusals))
     return list(kept)
+
+
+def _aside(spec: RunSpec, standing: Standing, buys: Sequence[Intent]) -> Decimal:
+    """The cash buffer, less the part of it that pays for commissions and the way to the limit prices."""
+    friction = sum(
+        (i.value - i.quantity * i.arrival_price + commission(i.quantity, i.arrival_price, spec.settings.costs))
+        for i in buys
+    )
+    return max(spec.settings.construct.cash_buffer * standing.budget - friction, Decimal(0))
 
 
 def _as_skip(refusal: Refusal) -> Skip:

@@ -1,0 +1,115 @@
+"""Which configuration, which book, which clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from robotrading.adapters.clock import FixedClock, SystemClock
+from robotrading.adapters.ledger.store import open_ledger
+from robotrading.config.demo import DEMO_DAY, demo_config
+from robotrading.config.load import find_file, load
+from robotrading.config.model import Config, GatewayKind
+from robotrading.domain.errors import ConfigError
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.ports import Calendar, Clock, Ledger
+from robotrading.session.state import State, state_of
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_BEFORE_CLOSE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a person asked for: which configuration, for real or as a rehearsal, to trade or only to plan."""
+
+    config: Path | None = None
+    demo: bool = False
+    as_of: date | None = None
+    trade: bool = True
+    plan_id: str = ""
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file in force, None for the built-in defaults."""
+        return None if self.demo else self.config or find_file(Path())
+
+    @property
+    def day(self) -> date | None:
+        """The day that is rehearsed, None for now."""
+        return DEMO_DAY if self.demo else self.as_of
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One account's own folder: ledger, runs, locks, and the embedded gateway's memory. Never shared between modes."""
+
+    root: Path
+    mode: str
+
+    @property
+    def gateway_state(self) -> Path:
+        return self.root / "gateway.json"
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The book's ledger while the block runs. Raises `LedgerError`."""
+        ledger = open_ledger(f"sqlite:///{self.root / 'ledger.db'}")
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+def load_config(orders: Orders) -> Config:
+    """The configuration in force, the built-in sample market's for a demo. Raises `ConfigError`."""
+    found = load(orders.file, os.environ)
+    return demo_config(found) if orders.demo else found
+
+
+def is_embedded(config: Config, orders: Orders) -> bool:
+    """Whether orders go to the embedded gateway: always in a rehearsal, and where the configuration says so."""
+    return orders.day is not None or config.broker.gateway is GatewayKind.EMBEDDED
+
+
+def book_for(config: Config, orders: Orders) -> Book:
+    """Where this mode keeps its state."""
+    books = config.state_dir / "books"
+    if orders.demo:
+        return Book(books / "demo", "demo")
+    if orders.day is not None:
+        return Book(books / "rehearsal", "rehearsal")
+    if config.broker.gateway is GatewayKind.EMBEDDED:
+        return Book(books / "embedded", "embedded")
+    name = f"{config.broker.mode}-{config.broker.account or 'only-account'}"
+    return Book(books / name, config.broker.mode.value)
+
+
+def clock_for(day: date | None, calendar: Calendar) -> Clock:
+    """The wall clock, or one that stands still on a past day. Raises `ConfigError` for a day to come."""
+    if day is None:
+        return SystemClock()
+    moment = rehearsal_moment(day, calendar)
+    if moment > SystemClock().now():
+        raise ConfigError(f"--as-of {day}: that moment ({moment:%Y-%m-%d %H:%M} UTC) has not come; name a past day")
+    return FixedClock(moment)
+
+
+def rehearsal_moment(day: date, calendar: Calendar) -> datetime:
+    """A quarter of an hour before the close; at 15:45 New York time on a day without one."""
+    hours = calendar.hours(AssetClass.EQUITIES, day)
+    if hours is not None:
+        return hours[1] - _BEFORE_CLOSE
+    return datetime.combine(day, time(15, 45), _NEW_YORK)
+
+
+def status_of(orders: Orders) -> State:
+    """What the ledger of this mode knows."""
+    book = book_for(load_config(orders), orders)
+    with book.ledger() as ledger:
+        return state_of(ledger, book.mode, str(book.root / "ledger.db"))

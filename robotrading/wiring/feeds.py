@@ -1,0 +1,89 @@
+"""Prices and lists: the sources a session names, behind one cache.
+
+Everything here runs on the wall clock, in a rehearsal too: how old a download is has nothing to do with the day that
+is rehearsed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from robotrading.adapters.cache import BarCache, CachedFeed, ListCache
+from robotrading.adapters.clock import SystemClock
+from robotrading.adapters.feeds.alpha_vantage import AlphaVantageFeed
+from robotrading.adapters.feeds.chain import FeedChain
+from robotrading.adapters.feeds.files import FileFeed
+from robotrading.adapters.feeds.settings import CacheSettings
+from robotrading.adapters.feeds.slickcharts import Slickcharts
+from robotrading.adapters.feeds.universe import load_universe
+from robotrading.adapters.feeds.yahoo import YahooFeed
+from robotrading.adapters.ibkr.feed import IbkrFeed
+from robotrading.adapters.resilience import Policy
+from robotrading.config.model import Config
+from robotrading.domain.errors import ConfigError
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.market import Constituent
+from robotrading.domain.ports import Calendar, Feed
+from robotrading.domain.skip import Skip
+from robotrading.session.settings import UniverseKind
+from robotrading.session.world import Universe
+from robotrading.sim.feed import SyntheticFeed
+
+
+def feed_for(config: Config, kind: AssetClass, calendar: Calendar) -> CachedFeed:
+    """The session's sources in their order, behind the cache."""
+    clock = SystemClock()
+    names = config.sources(kind)
+    chain = FeedChain({name: _source(name, config, kind, calendar) for name in names})
+    return CachedFeed(chain, BarCache(_cache(config), clock), calendar, clock, sources=names)
+
+
+def _cache(config: Config) -> CacheSettings:
+    return config.feeds.cache
+
+
+def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar) -> Feed:
+    feeds, clock = config.feeds, SystemClock()
+    if name == "yahoo":
+        return YahooFeed(feeds.yahoo, Policy(name, feeds.yahoo.retry, clock), config.state_dir)
+    if name == "alpha_vantage":
+        settings = feeds.alpha_vantage
+        return AlphaVantageFeed(settings, Policy(name, settings.retry, clock, per_day=settings.per_day))
+    if name == "files":
+        return FileFeed(feeds.files.paths, clock)
+    if name == "ibkr":
+        return IbkrFeed(config.gateway(kind), clock)
+    if name == "synthetic":
+        return SyntheticFeed(calendar=calendar, clock=clock)
+    raise ConfigError(f"sessions.{kind}.sources: there is no source {name!r}")
+
+
+def universe_for(config: Config, kind: AssetClass) -> Universe:
+    """The session's instruments; an index list that cannot be fetched is the last good one, and says so."""
+    settings = config.sessions[kind].universe
+    source = _Lists(config) if settings.kind is UniverseKind.SP500 else None
+    instruments, weights, skips = load_universe(settings, kind, source)
+    stale = source.skips if source is not None else ()
+    return Universe(instruments, weights, (*skips, *stale))
+
+
+class _Lists:
+    """Slickcharts behind the cache of lists."""
+
+    name = "slickcharts"
+
+    def __init__(self, config: Config) -> None:
+        settings, clock = config.feeds.slickcharts, SystemClock()
+        self._web = Slickcharts(settings, Policy(self.name, settings.retry, clock))
+        self._cache = ListCache(_cache(config), clock)
+        self.skips: tuple[Skip, ...] = ()
+
+    def constituents(self, index: str) -> tuple[Constituent, ...]:
+        members, stale = self._cache.get(index, lambda: self._web.constituents(index))
+        self.skips = (stale,) if stale else ()
+        return members
+
+
+def folder_of(config: Config) -> Path:
+    """Where downloads are kept."""
+    return Path(config.feeds.cache.directory or config.state_dir / "cache")

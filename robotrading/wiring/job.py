@@ -1,0 +1,78 @@
+"""What a session process does: build its world and run the pipeline in it."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from robotrading.adapters.calendar import ExchangeCalendar
+from robotrading.adapters.fits import FitFiles
+from robotrading.adapters.ibkr.broker import IbkrBroker
+from robotrading.config.model import Config, Mode
+from robotrading.domain.ports import Calendar, Clock, Ledger
+from robotrading.domain.report import SessionReport
+from robotrading.session.job import Job
+from robotrading.session.lock import session_lock
+from robotrading.session.pipeline import run_session
+from robotrading.session.world import RunSpec, World
+from robotrading.wiring.books import Book, Orders, book_for, clock_for, load_config
+from robotrading.wiring.feeds import feed_for, universe_for
+from robotrading.wiring.gateway import EMBEDDED_ACCOUNT
+
+Tell = Callable[[str, int, int], None]
+
+
+async def run_job(job: Job, tell: Tell) -> SessionReport:
+    """One session from its job to its report."""
+    orders = Orders(Path(job.config) if job.config else None, job.demo, job.as_of, job.trade, job.plan_id)
+    config = load_config(orders)
+    _bound_memory(config.sessions[job.kind].memory_mb)
+    book = book_for(config, orders)
+    calendar = ExchangeCalendar()
+    clock = clock_for(orders.day, calendar)
+    spec = _spec(config, job, book, calendar.trading_day(job.kind, clock.now()))
+    with session_lock(book.root / "locks", job.kind), book.ledger() as ledger:
+        return await run_session(spec, _world(config, job, clock, calendar, ledger, tell))
+
+
+def _bound_memory(megabytes: int) -> None:
+    """A run that grows past its bound fails by itself instead of taking the machine with it."""
+    limit = megabytes * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _spec(config: Config, job: Job, book: Book, trading_date: date) -> RunSpec:
+    embedded = job.gateway_port > 0
+    return RunSpec(
+        run_id=job.run_id,
+        mode=book.mode,
+        trading_date=trading_date,
+        settings=config.sessions[job.kind],
+        capital=config.capital,
+        account_id=EMBEDDED_ACCOUNT if embedded else config.broker.account,
+        paper=embedded or config.broker.mode is Mode.PAPER,
+        trade=job.trade,
+        plan_id=job.plan_id,
+    )
+
+
+def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
+    config: Config, job: Job, clock: Clock, calendar: Calendar, ledger: Ledger, tell: Tell
+) -> World:
+    gateway = config.gateway(job.kind)
+    if job.gateway_port:
+        gateway = replace(gateway, host="127.0.0.1", port=job.gateway_port, account=EMBEDDED_ACCOUNT, paper=True)
+    return World(
+        clock=clock,
+        calendar=calendar,
+        feed=feed_for(config, job.kind, calendar),
+        universe=partial(universe_for, config, job.kind),
+        broker=IbkrBroker(gateway, clock),
+        ledger=ledger,
+        fits=FitFiles(config.state_dir / "cache" / "fits"),
+        progress=tell,
+    )

@@ -1,0 +1,77 @@
+"""A command becomes session processes, and each of them a report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+from robotrading.adapters.calendar import ExchangeCalendar
+from robotrading.adapters.clock import SystemClock
+from robotrading.config.model import Config
+from robotrading.domain.errors import ConfigError
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.ports import Calendar, Clock, Ledger
+from robotrading.domain.report import SessionReport
+from robotrading.session.bereaved import report_for
+from robotrading.session.job import Job, read_report
+from robotrading.session.processes import Child, End, Progress, run_children
+from robotrading.wiring.books import Book, Orders, book_for, clock_for, is_embedded, load_config
+from robotrading.wiring.gateway import embedded_gateway
+
+
+async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progress) -> list[SessionReport]:
+    """Run the sessions side by side, each in its process; one report each, whatever becomes of them."""
+    config = load_config(orders)
+    book = book_for(config, orders)
+    if orders.demo:
+        shutil.rmtree(book.root, ignore_errors=True)
+    calendar = ExchangeCalendar()
+    clock = clock_for(orders.day, calendar)
+    wanted = _enabled(config, kinds)
+    async with AsyncExitStack() as stack:
+        ledger = stack.enter_context(book.ledger())
+        port = 0
+        if is_embedded(config, orders):
+            port = await stack.enter_async_context(embedded_gateway(config, book, clock, calendar))
+        children = [_child(config, book, orders, kind, clock, port) for kind in wanted]
+        ends = await run_children(children, SystemClock(), progress)
+        return [_report(end, ledger, book, calendar, clock) for end in ends]
+
+
+def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
+    wanted = [kind for kind in kinds if config.sessions[kind].enabled]
+    if not wanted:
+        names = ", ".join(kinds)
+        raise ConfigError(f"no session to run: {names} disabled; set sessions.<name>.enabled to true")
+    return wanted
+
+
+def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
+    config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int
+) -> Child:
+    run_id = f"{clock.now():%Y%m%d-%H%M%S}-{kind}-{uuid4().hex[:6]}"
+    job = Job(
+        run_id=run_id,
+        kind=kind,
+        folder=str((book.root / "runs" / run_id).absolute()),
+        config=str(orders.file.absolute()) if orders.file else "",
+        demo=orders.demo,
+        as_of=orders.as_of,
+        trade=orders.trade,
+        plan_id=orders.plan_id,
+        gateway_port=port,
+    )
+    return Child(job, config.sessions[kind].deadline)
+
+
+def _report(end: End, ledger: Ledger, book: Book, calendar: Calendar, clock: Clock) -> SessionReport:
+    """The run's own report, or one in its memory."""
+    report = read_report(end.job)
+    if report is not None:
+        return report
+    now = clock.now()
+    report = report_for(end, ledger, calendar.trading_day(end.job.kind, now), book.mode, now)
+    ledger.finish_run(report)
+    return report
