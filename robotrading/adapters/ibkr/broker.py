@@ -1,0 +1,320 @@
+"""The Broker port on a TWS or IB Gateway.
+
+Entry point: `IbkrBroker`. Invariants: silence raises `BrokerUnavailable` within `request_timeout`; positions are known
+for certain before `connected` is true; no order leaves twice for one intent; what is doubtful about an order is asked
+of the gateway (open orders, completed ones, executions) before it becomes an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from robotrading.adapters.ibkr.accounts import account_of, positions_of
+from robotrading.adapters.ibkr.callbacks import market_rule_topic
+from robotrading.adapters.ibkr.codes import NO_QUOTE
+from robotrading.adapters.ibkr.connection import Connection
+from robotrading.adapters.ibkr.contracts import contract_for, market_rule_id, only_match, refined
+from robotrading.adapters.ibkr.desk import OrderDesk
+from robotrading.adapters.ibkr.library import ExecutionFilter
+from robotrading.adapters.ibkr.listings import Reading, completed_orders_of, open_orders_of
+from robotrading.adapters.ibkr.orders import order_for
+from robotrading.adapters.ibkr.quotes import is_enough, quote_of
+from robotrading.adapters.ibkr.requests import EarlyEnd, RequestRefused, Rows, Topic
+from robotrading.adapters.ibkr.settings import GatewaySettings
+from robotrading.domain.book import Account, Position
+from robotrading.domain.errors import BrokerError, BrokerUnavailable
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.market import Quote
+from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent
+from robotrading.domain.ports import Clock
+from robotrading.domain.skip import Skip
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ROUNDS_OF_ASKING = 3
+"""How often in a row doubts about orders are asked before they are UNKNOWN."""
+DETAILS_AT_A_TIME = 45
+
+
+class IbkrBroker:
+    """See the module. `others` are holdings and orders, seen at the last look, of kinds that the bot does not trade."""
+
+    def __init__(self, settings: GatewaySettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._desk = OrderDesk(clock, settings.client_id, self._ask_doubts)
+        self._connection = Connection(settings, self._desk)
+        self._desk.attach(self._connection.reserve_ids)
+        self._details: dict[str, Any] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._synchronised = False
+        self._others: dict[str, tuple[Skip, ...]] = {}
+
+    # Connection
+
+    @property
+    def connected(self) -> bool:
+        return self._synchronised and self._connection.ready
+
+    @property
+    def others(self) -> tuple[Skip, ...]:
+        return tuple(skip for skips in self._others.values() for skip in skips)
+
+    async def connect(self) -> None:
+        """Until account and positions are known for certain; asked once more over a fresh connection when silent."""
+        if self.connected:
+            return
+        await self._open()
+        try:
+            await self._synchronise()
+        except BrokerUnavailable as error:
+            log.warning("the gateway did not answer after the handshake (%s); connecting once more", error)
+            await self._open()
+            await self._synchronise()
+
+    async def disconnect(self) -> None:
+        self._synchronised = False
+        task, self._asking = self._asking, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        await self._connection.close()
+
+    def subscribe(self, listener: Callable[[OrderEvent], None]) -> None:
+        self._desk.subscribe(listener)
+
+    # Questions
+
+    async def account(self) -> Account:
+        rows = await self._account_rows()
+        positions = await self._positions()
+        account, paper = self._connection.account, self._settings.paper
+        return account_of(rows, positions, account, self._clock.now(), paper=paper)
+
+    async def refine(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Instrument | Skip]:
+        self._require_connection()
+        details = dict(zip(instruments, await _in_batches(self._contract, instruments, DETAILS_AT_A_TIME), strict=True))
+        rules = {market_rule_id(found, contract_for(i).exchange) for i, found in _known(details)}
+        increments = {rule: await self._market_rule(rule) for rule in rules if rule is not None}
+        answer: dict[Instrument, Instrument | Skip] = {}
+        for instrument, found in details.items():
+            if isinstance(found, Skip):
+                answer[instrument] = found
+                continue
+            rule = market_rule_id(found, contract_for(instrument).exchange)
+            better = refined(instrument, found, () if rule is None else increments.get(rule, ()))
+            answer[instrument] = self._desk.remembered[instrument.key] = better
+        return answer
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Quote | Skip]:
+        self._require_connection()
+        found = await _in_batches(self._quote, instruments, self._settings.market_data_lines)
+        silent = [item for item in found if isinstance(item, Skip) and item.rule == "timeout"]
+        if silent and len(silent) == len(found):
+            raise BrokerUnavailable(f"quotes: none of {len(found)} was answered within the time")
+        return dict(zip(instruments, found, strict=True))
+
+    async def open_orders(self) -> Sequence[BrokerOrder]:
+        rows = await self._connection.ask_topic(Topic.OPEN_ORDERS, lambda client: client.reqAllOpenOrders())
+        orders, self._others["open orders"] = open_orders_of(rows, self._reading)
+        return orders
+
+    async def completed_orders(self) -> Sequence[BrokerOrder]:
+        rows = await self._connection.ask_topic(
+            Topic.COMPLETED_ORDERS,
+            lambda client: client.reqCompletedOrders(False),  # noqa: FBT003
+        )
+        orders, self._others["completed orders"] = completed_orders_of(rows, self._reading)
+        return orders
+
+    async def executions(self) -> Sequence[Fill]:
+        wanted = ExecutionFilter(acctCode=self._connection.account)
+        rows = await self._connection.ask("executions", lambda client, req_id: client.reqExecutions(req_id, wanted))
+        fills = self._desk.fills_of(rows)
+        for fill in fills:
+            self._desk.translator.fills.execution(fill)
+        return fills
+
+    # Orders
+
+    async def submit(self, intent: Intent) -> None:
+        if self._desk.failure is not None:
+            raise BrokerUnavailable("an earlier event could not be booked; no further order") from self._desk.failure
+        self._require_connection()
+        order = order_for(intent, self._connection.account)
+        instrument = intent.instrument
+        found = self._details.get(instrument.key)
+        contract = contract_for(instrument, found.contract.conId if found is not None else 0)
+
+        def place(client: Any) -> None:
+            self._require_connection()
+            if intent.intent_id in self._desk.translator.standings:
+                raise BrokerError(f"{intent.intent_id}: the broker has this order already; an intent is sent once")
+            self._desk.remembered[instrument.key] = instrument
+            order_id = client.getReqId()
+            self._desk.translator.sent(intent, order_id)
+            try:
+                client.placeOrder(order_id, contract, order)
+            except ConnectionError:
+                self._desk.translator.unsent(intent.intent_id)
+                raise
+
+        await self._connection.send(place)
+
+    async def cancel(self, intent_id: str) -> None:
+        self._require_connection()
+        translator = self._desk.translator
+        if translator.order_id(intent_id) is None:
+            await self.open_orders()
+        key = translator.order_id(intent_id)
+        if key is None and intent_id in translator.standings:
+            self._desk.doubts.add(intent_id)
+            self._ask_doubts()
+        elif key is None:
+            raise BrokerError(f"{intent_id}: the broker has no order with this reference; there is nothing to cancel")
+        elif key[0] != self._settings.client_id:
+            raise BrokerError(
+                f"{intent_id}: it was placed by client id {key[0]}, which alone can cancel it (this is client id "
+                f"{self._settings.client_id}); connect with that id, or cancel it in TWS"
+            )
+        else:
+            translator.cancel_asked(intent_id)
+            order_id = key[1]
+            await self._connection.send(lambda client: client.cancelOrder(order_id))
+
+    # Inside
+
+    @property
+    def _reading(self) -> Reading:
+        return Reading(self._connection.account, self._desk.remembered, self._desk.is_ours)
+
+    def _require_connection(self) -> None:
+        if not self.connected:
+            raise BrokerUnavailable(
+                f"not connected to the gateway at {self._settings.host}:{self._settings.port}, or its own link to the "
+                "broker is lost; connect and ask again"
+            )
+
+    async def _open(self) -> None:
+        self._synchronised = False
+        self._desk.translator.forget_order_ids()
+        await self._connection.open()
+        self._desk.account = self._connection.account
+
+    async def _synchronise(self) -> None:
+        """Positions for certain, and the ids of open orders, which must not be used again."""
+        try:
+            await self._positions()
+            await self.open_orders()
+        except BaseException:
+            await self._connection.close()
+            raise
+        self._synchronised = True
+
+    async def _account_rows(self) -> Rows:
+        """Subscribe, take the first complete set, end the subscription: values are current and come once."""
+        connection, account = self._connection, self._connection.account
+        rows = await connection.ask_topic(
+            Topic.ACCOUNT,
+            lambda client: client.reqAccountUpdates(True, account),  # noqa: FBT003
+        )
+        await connection.send(lambda client: client.reqAccountUpdates(False, account))  # noqa: FBT003
+        return rows
+
+    async def _positions(self) -> tuple[Position, ...]:
+        rows = await self._connection.ask_topic(Topic.POSITIONS, lambda client: client.reqPositions())
+        await self._connection.send(lambda client: client.cancelPositions())
+        positions, others = positions_of(rows, self._connection.account, self._desk.remembered)
+        self._others["positions"] = others
+        if others:
+            log.info("%d holdings of kinds that the bot does not trade: %s", len(others), "; ".join(map(str, others)))
+        return positions
+
+    async def _contract(self, instrument: Instrument) -> Any | Skip:
+        contract = contract_for(instrument)
+        try:
+            rows = await self._connection.ask(
+                f"contract details of {instrument}",
+                lambda client, req_id: client.reqContractDetails(req_id, contract),
+            )
+        except RequestRefused as error:
+            rule = NO_QUOTE.get(error.code, "refused")
+            return Skip(instrument.symbol, "refine", f"the broker knows no {instrument.key}: {error}", rule)
+        found = only_match(instrument, rows)
+        if not isinstance(found, Skip):
+            self._details[instrument.key] = found
+        return found
+
+    async def _market_rule(self, rule: int) -> Rows:
+        return await self._connection.ask_topic(market_rule_topic(rule), lambda client: client.reqMarketRule(rule))
+
+    async def _quote(self, instrument: Instrument) -> Quote | Skip:
+        contract, connection = contract_for(instrument), self._connection
+        early_end = EarlyEnd(is_enough, lambda req_id: connection.send(lambda client: client.cancelMktData(req_id)))
+        why, rule = "nothing has a price", "no_price"
+        try:
+            ticks = await connection.ask(
+                f"quote of {instrument}",
+                lambda client, req_id: client.reqMktData(req_id, contract, "", True, False, []),  # noqa: FBT003
+                early_end,
+            )
+        except RequestRefused as error:
+            ticks, why, rule = error.rows, str(error), NO_QUOTE.get(error.code, "refused")
+        except BrokerUnavailable as error:
+            self._require_connection()
+            ticks, why, rule = [], str(error), "timeout"
+        quote = quote_of(instrument, ticks, self._clock.now())
+        return quote or Skip(instrument.symbol, "quotes", f"no quote for {instrument}: {why}", rule)
+
+    def _ask_doubts(self) -> None:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._settle_doubts())
+
+    async def _settle_doubts(self) -> None:
+        """Ask what became of the orders in doubt. One question for all, a few rounds at most."""
+        translator = self._desk.translator
+        for _ in range(ROUNDS_OF_ASKING):
+            if not self._desk.doubts:
+                return
+            asked, self._desk.doubts = sorted(self._desk.doubts), set()
+            try:
+                still_open, completed = await self.open_orders(), await self.completed_orders()
+                fills = await self._tell_executions()
+            except BrokerError as error:
+                for intent_id in asked:
+                    self._desk.tell(translator.unanswered(intent_id, str(error), self._clock.now()))
+                continue
+            for intent_id in asked:
+                self._desk.tell(translator.settle(intent_id, still_open, completed, fills, self._clock.now()))
+        self._desk.doubts.clear()
+
+    async def _tell_executions(self) -> tuple[Fill, ...]:
+        """Executions, with events for those that had not been told: nobody else will."""
+        wanted = ExecutionFilter(acctCode=self._connection.account)
+        rows = await self._connection.ask("executions", lambda client, req_id: client.reqExecutions(req_id, wanted))
+        fills = self._desk.fills_of(rows)
+        self._desk.tell_fills(fills)
+        return fills
+
+
+def _known(details: Mapping[Instrument, Any]) -> list[tuple[Instrument, Any]]:
+    return [(instrument, found) for instrument, found in details.items() if not isinstance(found, Skip)]
+
+
+async def _in_batches(
+    ask: Callable[[Instrument], Awaitable[T]], instruments: Sequence[Instrument], size: int
+) -> list[T]:
+    """All answers in order, `size` questions at a time; the first error is raised when its batch is through."""
+    answers: list[T] = []
+    for start in range(0, len(instruments), size):
+        batch = await asyncio.gather(*map(ask, instruments[start : start + size]), return_exceptions=True)
+        for item in batch:
+            if isinstance(item, BaseException):
+                raise item
+            answers.append(item)
+    return answers

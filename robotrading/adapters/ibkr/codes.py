@@ -1,0 +1,113 @@
+"""What the gateway's numbered messages mean to us.
+
+Entry points: `order_effect`, `link_effect`, `NO_QUOTE`, `NOT_AN_ANSWER`.
+Invariant: a code that is not listed here is never taken for a refusal; about an order it makes us ask what became of
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Effect(StrEnum):
+    """What a numbered message does to the order it names."""
+
+    NOTE = "note"
+    """Worth remembering as a reason; the order lives on as it was."""
+    REFUSED = "refused"
+    """Certain for an order that never worked; one that works keeps working (the message is about a change of it)."""
+    CANCELLED = "cancelled"
+    ASK = "ask"
+    """May mean either: the open orders decide."""
+
+
+ORDER_CODES: Mapping[int, tuple[Effect, str]] = MappingProxyType(
+    {
+        103: (Effect.REFUSED, "order id used before"),
+        104: (Effect.ASK, "a filled order cannot be changed"),
+        106: (Effect.REFUSED, "order cannot be transmitted"),
+        109: (Effect.ASK, "price out of the precautionary range"),
+        110: (Effect.ASK, "price off the tick; refused by some versions, corrected by none, so the open orders decide"),
+        161: (Effect.ASK, "cancel refused: no longer in a state to be cancelled, so filled or cancelled already"),
+        200: (Effect.REFUSED, "no such contract"),
+        201: (Effect.REFUSED, "rejected; on a working order a refused change, which the libraries show as Cancelled"),
+        202: (Effect.CANCELLED, "cancelled"),
+        203: (Effect.REFUSED, "instrument not allowed for this account"),
+        320: (Effect.REFUSED, "the gateway could not read the order"),
+        321: (Effect.REFUSED, "order not valid, or the API is read-only"),
+        322: (Effect.ASK, "the gateway could not process a request"),
+        354: (Effect.NOTE, "no market data subscription"),
+        382: (Effect.REFUSED, "price limits broken"),
+        383: (Effect.REFUSED, "size limit of the gateway's presets broken"),
+        387: (Effect.REFUSED, "order type not supported there"),
+        388: (Effect.REFUSED, "below the smallest size"),
+        391: (Effect.REFUSED, "time in force not valid"),
+        399: (Effect.NOTE, "warning, e.g. held until the exchange opens"),
+        404: (Effect.NOTE, "held while shares to borrow are looked for"),
+        434: (Effect.REFUSED, "size is zero"),
+        439: (Effect.REFUSED, "no such algorithm"),
+        463: (Effect.REFUSED, "price or size out of bounds"),
+        10147: (Effect.ASK, "order to cancel not found, so filled or cancelled already"),
+        10148: (Effect.ASK, "order cannot be cancelled in its state"),
+        10243: (Effect.REFUSED, "fractional quantity"),
+        10244: (Effect.REFUSED, "cash quantity not allowed for this order"),
+        10268: (Effect.REFUSED, "an attribute is no longer supported"),
+        10289: (Effect.REFUSED, "cash quantity needed for this order"),
+        10311: (Effect.NOTE, "warning about direct routing"),
+        10329: (Effect.ASK, "asks for a confirmation that nobody can give"),
+        10349: (Effect.NOTE, "time in force changed by a preset; the libraries show Cancelled while the order lives"),
+    }
+)
+DISTRUSTED_AFTER = frozenset({10349})
+"""After these a 'Cancelled' that nobody asked for is not believed until the open orders say so."""
+
+
+def order_effect(code: int) -> Effect:
+    """Warnings (2100 to 2199, 10167) are notes, unknown codes make us ask."""
+    if 2100 <= code < 2200 or code == 10167:
+        return Effect.NOTE
+    return ORDER_CODES.get(code, (Effect.ASK, ""))[0]
+
+
+class Link(StrEnum):
+    """What a numbered message says about the gateway's own connection to the broker."""
+
+    LOST = "lost"
+    RESTORED = "restored"
+    """1101 (data lost) and 1102 (data kept): fills may have happened unseen, so recovery asks for executions."""
+
+
+LINK_CODES: Mapping[int, Link] = MappingProxyType(
+    {1100: Link.LOST, 2110: Link.LOST, 1101: Link.RESTORED, 1102: Link.RESTORED}
+)
+
+
+def link_effect(code: int) -> Link | None:
+    return LINK_CODES.get(code)
+
+
+CLIENT_ID_IN_USE = 326
+REFUSED_LOGINS = frozenset({CLIENT_ID_IN_USE, 501, 502, 503, 504, 506, 507})
+"""Said before the handshake is complete, these end it."""
+
+NO_QUOTE: Mapping[int, str] = MappingProxyType(
+    {
+        200: "unknown_contract",
+        321: "not_valid",
+        354: "not_subscribed",
+        10089: "not_subscribed",
+        10090: "not_subscribed",
+        10168: "not_subscribed",
+        10186: "not_subscribed",
+        10197: "competing_session",
+        101: "too_many_lines",
+        300: "no_such_request",
+    }
+)
+"""Codes that end a request for a quote or for bars, with the rule named in the skip."""
+
+NOT_AN_ANSWER = frozenset({10167, 2119, 2137, 2176, 366})
+"""Said about a request that goes on all the same (delayed data are shown instead, and the like)."""
