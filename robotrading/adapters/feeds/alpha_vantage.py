@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from robotrading.adapters.feeds.answers import all_or_nothing
+from robotrading.adapters.feeds.answers import all_or_nothing, end_of_asking
 from robotrading.adapters.feeds.http import HttpClient, redact
 from robotrading.adapters.feeds.settings import AlphaVantageSettings
 from robotrading.adapters.resilience import Policy, ServiceError, SubjectRefused
@@ -66,8 +66,7 @@ class AlphaVantageFeed:
         for instrument in dict.fromkeys(instruments):
             result = stop or self._one(instrument, first, last)
             found[instrument] = result
-            if isinstance(result, ServiceError) and not isinstance(result, SubjectRefused) and not result.retryable:
-                stop = result
+            stop = end_of_asking([result])
         return all_or_nothing(found)
 
     def _one(self, instrument: Instrument, first: date, last: date) -> Bars | ServiceError:
