@@ -127,4 +127,4 @@ def test_delayed_events_take_virtual_time_only() -> None:
         await eventually(lambda: EventKind.FILLED in case.kinds(order), "the fill", seconds=120)
         return clock.monotonic()
 
-    assert run_virtual(play(), clock) >= 60.0
+    assert run_virtual(play(), clock) == pytest.approx(60.0, abs=0.1)
