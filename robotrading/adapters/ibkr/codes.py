@@ -61,6 +61,8 @@ ORDER_CODES: Mapping[int, tuple[Effect, str]] = MappingProxyType(
         10349: (Effect.NOTE, "time in force changed by a preset; the libraries show Cancelled while the order lives"),
     }
 )
+ABOUT_CANCELS = frozenset({161, 202, 10147, 10148})
+"""These say nothing about why an order was not taken."""
 DISTRUSTED_AFTER = frozenset({10349})
 """After these a 'Cancelled' that nobody asked for is not believed until the open orders say so."""
 

@@ -14,8 +14,9 @@ UNSET = sys.float_info.max
 
 
 def exact(value: float | str | Decimal) -> Decimal:
-    """The shortest decimal that reads as this float: what the gateway wrote. ValueError for nan, inf and
-    non-numbers.
+    """The shortest decimal that reads as this float: what the gateway wrote.
+
+    ValueError for nan, inf and what is no number.
     """
     try:
         number = Decimal(str(value))

@@ -1,8 +1,8 @@
 """Where everything said about orders comes in, and goes out as events.
 
-Entry point: `OrderDesk`. Invariants: listeners are called in the order of the messages, in a later turn of the event loop
-(the library swallows what is raised while it decodes); a listener's failure is kept and stops the next order, since
-an event that was not booked must not be followed by trading.
+Entry point: `OrderDesk`. Invariants: listeners are called in the order of the messages, in a later turn of the event
+loop (the library swallows what is raised while it decodes); a listener's failure is kept and stops the next order,
+since an event that was not booked must not be followed by trading.
 """
 
 from __future__ import annotations

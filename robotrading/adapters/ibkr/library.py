@@ -32,8 +32,9 @@ def choose(installed: tuple[str, ...]) -> str:
 
 
 def _load(name: str) -> ModuleType:
-    """Import with an event loop in place: eventkit asks for one at import, and fails after asyncio.run and in
-    threads.
+    """Import with an event loop in place.
+
+    eventkit asks for one as it is imported, which fails after `asyncio.run` and in threads.
     """
     try:
         asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """The gateway's lists of orders, open and completed, as the broker's orders.
 
-Entry points: `open_orders_of`, `completed_orders_of`. Pure. An order with our reference carries its intent's id, a foreign
-one an empty one; orders in what the bot cannot name become skips.
+Entry points: `open_orders_of`, `completed_orders_of`. Pure. An order with our reference carries its intent's id, a
+foreign one an empty one; orders in what the bot cannot name become skips.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Never faster than the gateway allows.
 
-Entry points: `SendPacer` (messages a second), `HistoryPacer` (requests for bars). Times are the event loop's own, so that a
-rehearsal's standing clock does not stop the waiting.
+Entry points: `SendPacer` (messages a second), `HistoryPacer` (requests for bars). Times are the event loop's own, so
+that a rehearsal's standing clock does not stop the waiting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SendPacer:
         """Return when a message may leave."""
         async with self._lock:
             loop = asyncio.get_running_loop()
-            while (wait := self._wait(loop.time())) > 0:
+            while (wait := self._wait(loop.time())) > 0:  # noqa: ASYNC110  time is all there is to wait for
                 await asyncio.sleep(wait)
             self._sent.append(loop.time())
 
@@ -36,7 +36,7 @@ class SendPacer:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRules:
-    """`most` requests in `window` seconds, `burst` for one contract within `burst_window`, a repetition after `repeat`."""
+    """`most` requests in `window` seconds, `burst` for one contract in `burst_window`, a repetition after `repeat`."""
 
     most: int = 60
     window: float = 600.0

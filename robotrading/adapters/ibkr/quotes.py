@@ -1,6 +1,7 @@
 """Ticks of a snapshot, folded into a quote.
 
-Entry points: `quote_of`, `is_enough`. Pure. Delayed ticks have numbers of their own; -1 and 0 mean that there is no price.
+Entry points: `quote_of`, `is_enough`. Pure. Delayed ticks have numbers of their own; -1 and 0 mean that there is no
+price.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Questions on their way, and the answers that belong to them.
 
-Entry point: `Requests`. Invariants: each wait is bounded and ends in rows, `RequestRefused` or `BrokerUnavailable`, never
-in an empty answer that stands for silence. Requests without an id (positions, open and completed orders, account
+Entry point: `Requests`. Invariants: each wait is bounded and ends in rows, `RequestRefused` or `BrokerUnavailable`,
+never in an empty answer that stands for silence. Requests without an id (positions, open and completed orders, account
 values) share one stream of answers: an answer that comes late is counted as owed, so that it can never pass for the
 answer to a later question.
 """
@@ -117,7 +117,7 @@ class Requests:
             del self._numbered[req_id]
 
     async def streamed(self, topic: str, send: Callable[[], Awaitable[None]], seconds: float) -> Rows:
-        """Ask on a topic; what is answered to an earlier question is let pass. The turn is waited for within the bound."""
+        """Ask on a topic; answers to earlier questions are let pass. The turn is waited for within the bound."""
         stream = self._streams.setdefault(topic, _Stream())
         try:
             async with asyncio.timeout(seconds):

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-from robotrading.adapters.ibkr.codes import DISTRUSTED_AFTER, Effect, order_effect
+from robotrading.adapters.ibkr.codes import ABOUT_CANCELS, DISTRUSTED_AFTER, Effect, order_effect
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import EventKind, TicketStatus
 
@@ -89,9 +89,10 @@ class Standing:
 
 def refusal_code(standing: Standing) -> int | None:
     """The code heard so far, if it is one that can be the reason of a rejection."""
-    if standing.code is None or order_effect(standing.code) is Effect.NOTE:
+    code = standing.code
+    if code is None or code in ABOUT_CANCELS or order_effect(code) is Effect.NOTE:
         return None
-    return standing.code
+    return code
 
 
 def judge_status(standing: Standing, word: str) -> Verdict:

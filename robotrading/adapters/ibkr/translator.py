@@ -217,6 +217,5 @@ def _settled_unlisted(standing: Standing, executed: Decimal) -> EventKind | None
         return EventKind.FILLED
     if standing.ended is not None:
         return None
-    if refusal_code(standing) is None:
-        return EventKind.UNKNOWN
-    return EventKind.CANCELLED if executed or standing.acknowledged else EventKind.REJECTED
+    certain = refusal_code(standing) is not None and not executed and not standing.acknowledged
+    return EventKind.REJECTED if certain else EventKind.UNKNOWN
