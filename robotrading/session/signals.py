@@ -1,7 +1,7 @@
 """Signals of a whole universe, in parallel.
 
 Entry points: `signals_for`.
-Invariants: the result is the same, bit for bit, for any number of workers and any order of the instruments, because each
+Invariants: the result is the same, bit for bit, for any number of workers and any order of the instruments: each
 instrument's signal is computed by itself, on one BLAS thread, from its own bars and state; an instrument whose worker
 dies gets a hold signal with the reason, and all others get theirs.
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from robotrading.domain.instrument import Instrument
@@ -137,7 +138,7 @@ def _chunks(items: Sequence[T], count: int) -> list[Sequence[T]]:
     """At most `count` runs of nearly equal length, in order."""
     count = max(1, min(count, len(items)))
     edges = [len(items) * number // count for number in range(count + 1)]
-    return [items[first:last] for first, last in zip(edges, edges[1:], strict=False)]
+    return [items[first:last] for first, last in pairwise(edges)]
 
 
 def spread(
@@ -174,7 +175,7 @@ def _parallel(
 
     with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         pool = Parallel(return_as="generator_unordered", timeout=patience, batch_size=1, max_nbytes=None)
-        yield from pool(delayed(_numbered)(work, number, chunk) for number, chunk in chunks.items())
+        yield from pool([delayed(_numbered)(work, number, chunk) for number, chunk in chunks.items()])
 
 
 def _numbered(work: Callable[[Sequence[T]], R], number: int, chunk: Sequence[T]) -> tuple[int, R]:

@@ -25,8 +25,10 @@ SMALLEST_MOVE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """How to split: by trailing movement over `window` days (0: by the return itself), `calm` share in the lowest
-    state."""
+    """Rank the days by movement over `window` days (0: by the return itself).
+
+    The lowest state takes the share `calm`, the others an equal part of the rest each.
+    """
 
     window: int
     calm: float
