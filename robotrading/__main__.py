@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from robotrading.cli import app  # noqa: PLC0415  nothing heavy before it is needed
+    from robotrading.cli.app import main as run  # noqa: PLC0415  nothing heavy before it is needed
 
-    app.main()
+    run()
 
 
 if __name__ == "__main__":

@@ -78,15 +78,17 @@ def _source(series: Bars) -> Source:
 
 async def signals(world: World, draft: Draft, bars: Mapping[Instrument, Bars]) -> Mapping[Instrument, Signal]:
     """One signal per instrument; what the fits have learned is kept for the next run."""
-    kind = draft.spec.kind
-    total = len(bars)
+    finished = 0
 
-    def tell(done: int) -> None:
-        world.progress("signals", done, total)
+    def tell(more: int) -> None:
+        nonlocal finished
+        finished += more
+        world.progress("signals", finished, len(bars))
 
-    states = world.fits.load(kind)
-    found, states = await asyncio.to_thread(signals_for, bars, draft.spec.settings.signal, states, tell)
-    world.fits.save(kind, states)
+    known = world.fits.load(draft.spec.kind)
+    states = {instrument: known[instrument.key] for instrument in bars if instrument.key in known}
+    found, learned = await asyncio.to_thread(signals_for, bars, draft.spec.settings.signal, states, tell)
+    world.fits.save(draft.spec.kind, {**known, **{instrument.key: state for instrument, state in learned.items()}})
     draft.signals = tuple(found.values())
     for signal in found.values():
         draft.skip(*signal.skips)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.ports import Broker, Calendar, Clock, Feed, Ledger
 from robotrading.domain.skip import Skip
 from robotrading.session.settings import CapitalSettings, SessionSettings
+from robotrading.strategy.hmm import FitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,11 @@ class Universe:
 
 
 class FitStore(Protocol):
-    """Where fitted models wait for the next run. Losing them costs time, never truth."""
+    """Where fitted models wait for the next run, by instrument key. Losing them costs time, never truth."""
 
-    def load(self, kind: AssetClass) -> Mapping[str, Any]: ...
+    def load(self, kind: AssetClass) -> Mapping[str, FitState]: ...
 
-    def save(self, kind: AssetClass, states: Mapping[str, Any]) -> None: ...
+    def save(self, kind: AssetClass, states: Mapping[str, FitState]) -> None: ...
 
 
 def _silent(step: str, done: int, total: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, create_engine, event, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, create_engine, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from robotrading.adapters.ledger.book import book_fill, owned, positions
@@ -206,14 +206,14 @@ class SqlLedger:
             return self._one(connection, intent_id)
 
     def open_tickets(self, instrument: Instrument | None = None) -> Sequence[Ticket]:
-        condition = intents.c.status.in_(_OPEN)
+        condition: ColumnElement[bool] = intents.c.status.in_(_OPEN)
         if instrument is not None:
             condition &= intents.c.instrument_key == instrument.key
         with self._transaction(reading=True) as connection:
             return _tickets(connection, condition)
 
     def tickets_of(self, trading_date: date, kind: AssetClass | None = None) -> Sequence[Ticket]:
-        condition = intents.c.trading_date == trading_date
+        condition: ColumnElement[bool] = intents.c.trading_date == trading_date
         if kind is not None:
             condition &= intents.c.kind == kind.value
         with self._transaction(reading=True) as connection:
