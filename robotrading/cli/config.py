@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from robotrading.cli.options import AsJson, ConfigPath
+
 if TYPE_CHECKING:
     from robotrading.config.model import Config
 
@@ -17,19 +19,6 @@ app = typer.Typer(no_args_is_help=True, help="Check and show the configuration."
 
 REFUSED = 2
 """Exit code when the configuration cannot be used."""
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="ROBOTRADING_CONFIG",
-        metavar="PATH",
-        show_default="config.yaml here, else the built-in defaults",
-        help="The configuration file.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
 def load_or_exit(path: Path | None) -> Config:
@@ -45,7 +34,7 @@ def load_or_exit(path: Path | None) -> Config:
 
 
 @app.command()
-def check(config: ConfigOption = None) -> None:
+def check(config: ConfigPath = None) -> None:
     """Say whether the configuration can be used, or everything that is wrong with it (exit code 2)."""
     from robotrading.config.load import find_file  # noqa: PLC0415
     from robotrading.config.rules import notes  # noqa: PLC0415
@@ -63,9 +52,9 @@ def check(config: ConfigOption = None) -> None:
 
 @app.command()
 def show(
-    config: ConfigOption = None,
+    config: ConfigPath = None,
     *,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
     origins: Annotated[bool, typer.Option(help="Say where each value was set.")] = True,
 ) -> None:
     """Print every setting in force, secrets masked."""

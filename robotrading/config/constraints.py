@@ -108,7 +108,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "confirm_live": Rule("For live: `I trade real money on <account>`, word for word.", form=LINE),
         "host": Rule("Where the external gateway listens.", form=HOST),
         "port": _n("Gateway paper 4002, live 4001; TWS paper 7497, live 7496.", "1", "65535"),
-        "client_id": _n("Base client id; equities, bonds and crypto use the next three.", "1", "2000000000"),
+        "client_id": _n("Base client id; sessions use the next three, and ten above for prices.", "1", "2000000000"),
         "connect_timeout": _n("Seconds to wait for the connection.", "1", "300"),
         "request_timeout": _n("Seconds to wait for an answer.", "1", "300"),
         "messages_per_second": _n("The most messages sent in a second.", "1", "45"),
@@ -154,6 +154,8 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "max_stale_days": _n("Oldest last bar, in trading days.", "0", "30"),
         "max_constant_days": _n("Longest run of an unchanged price, in days.", "1", "250"),
         "min_annual_volatility": _n("Smallest annual volatility, as a fraction.", "0", "1"),
+        "max_bad_ticks": _n("The most days with a wrong price that may be left out.", "0", "250"),
+        "max_daily_factor": _n("Largest believable ratio of one day's adjusted close to the next.", "1", "100"),
         "adf_p_value": _n("Highest p-value of the unit-root test on returns.", "0", "1"),
     },
     SignalSettings: {

@@ -25,12 +25,16 @@ MISSING = object()
 
 @dataclass(slots=True)
 class Reading:
-    """What was read so far: plain values, where each key stood, and what was wrong."""
+    """What was read so far: plain values, where each key stood, and what was wrong.
+
+    `secrets` are kept apart: the schema does not know them, and no message may hold one.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     spoiled: set[KeyPath] = field(default_factory=set)
+    secrets: dict[KeyPath, str] = field(default_factory=dict, repr=False)
 
     def complain(self, place: Place, path: KeyPath, text: str) -> object:
         """Note a problem and leave the value out."""

@@ -1,6 +1,6 @@
 """Values and secrets from the environment, from files it points to, and from systemd's credentials.
 
-Entry points: `VARIABLES`, `apply_environment`.
+Entry points: `VARIABLES`, `apply_environment`, `put`.
 Order for NAME, first found wins: NAME itself, the file that NAME_FILE names, the file NAME in $CREDENTIALS_DIRECTORY.
 NAME and NAME_FILE together are an error. An empty variable counts as not set, as docker compose passes unset ones.
 """
@@ -120,19 +120,21 @@ def _apply(variable: Variable, found: Found, reading: Reading) -> None:
             return
     for key in variable.keys:
         path = tuple(key.split("."))
-        value = _secret(text, found, path, reading) if variable.secret else _value(text, found, path, reading)
-        if value is not MISSING:
-            _put(reading, path, value, found.place)
+        if variable.secret:
+            _keep_secret(text, found.place, path, reading)
+        elif (value := _value(text, found, path, reading)) is not MISSING:
+            put(reading.values, path, value)
+            reading.places[path] = found.place
 
 
-def _secret(text: str, found: Found, path: KeyPath, reading: Reading) -> Any:
-    """A secret takes no part in the schema; of its text nothing is ever shown."""
-    reading.places[path] = found.place
+def _keep_secret(text: str, place: Place, path: KeyPath, reading: Reading) -> None:
+    """Of a secret's text nothing is ever shown."""
+    reading.places[path] = place
     if text.isprintable() and len(text) <= _LONGEST_SECRET:
-        return text
-    return reading.complain(
-        found.place, path, f"the secret (not shown) must be one line of at most {_LONGEST_SECRET} characters"
-    )
+        reading.secrets[path] = text
+    else:
+        rule = f"the secret (not shown) must be one line of at most {_LONGEST_SECRET} characters"
+        reading.complain(place, path, rule)
 
 
 def _value(text: str, found: Found, path: KeyPath, reading: Reading) -> Any:
@@ -147,10 +149,8 @@ def _value(text: str, found: Found, path: KeyPath, reading: Reading) -> Any:
     return decode(node, schema, path, reading)
 
 
-def _put(reading: Reading, path: KeyPath, value: Any, place: Place) -> None:
-    """The environment wins over the file, over the file's mistakes at that key too."""
-    target = reading.values
+def put(values: dict[str, Any], path: KeyPath, value: Any) -> None:
+    """Set the value at a path of nested mappings."""
     for part in path[:-1]:
-        target = target.setdefault(str(part), {})
-    target[str(path[-1])] = value
-    reading.places[path] = place
+        values = values.setdefault(str(part), {})
+    values[str(path[-1])] = value

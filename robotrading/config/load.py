@@ -11,7 +11,7 @@ from pathlib import Path
 from robotrading.config.build import build
 from robotrading.config.constrain import check_schema
 from robotrading.config.decode import Reading, decode
-from robotrading.config.environment import apply_environment
+from robotrading.config.environment import apply_environment, put
 from robotrading.config.model import Config
 from robotrading.config.problems import InvalidConfig, KeyPath, Place, Problem, dotted
 from robotrading.config.rules import violations
@@ -32,6 +32,8 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         _read_file(path, reading)
     apply_environment(reading, env)
     check_schema(reading)
+    for key, secret in reading.secrets.items():
+        put(reading.values, key, secret)
     folder = path.absolute().parent if path is not None else Path().absolute()
     config = build(reading.values, reading.places, folder=folder, home=_home(env))
     reading.problems += _broken_rules(config, reading, str(path) if path else "built-in defaults")

@@ -19,6 +19,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.session.settings import CapitalSettings, SessionSettings
 
 CLIENT_ID_OFFSETS = {AssetClass.EQUITIES: 1, AssetClass.BONDS: 2, AssetClass.CRYPTO: 3}
+PRICES_OFFSET = 10
 
 
 class GatewayKind(StrEnum):
@@ -96,13 +97,17 @@ class Config:
         """The sessions that run, in their fixed order."""
         return tuple(kind for kind, session in self.sessions.items() if session.enabled)
 
-    def gateway(self, kind: AssetClass | None = None) -> GatewaySettings:
-        """How `kind` reaches the gateway under its own client id; None is for short visits under the base id."""
+    def gateway(self, kind: AssetClass | None = None, *, prices: bool = False) -> GatewaySettings:
+        """How `kind` reaches the gateway under its own client id; None is for short visits under the base id.
+
+        With `prices`, under an id apart, for a second connection that fetches history beside the session's own.
+        """
         broker = self.broker
+        client_id = broker.client_id if kind is None else self.sessions[kind].client_id
         return GatewaySettings(
             host=broker.host,
             port=broker.port,
-            client_id=broker.client_id if kind is None else self.sessions[kind].client_id,
+            client_id=client_id + (PRICES_OFFSET if prices else 0),
             account=broker.account,
             paper=broker.mode is Mode.PAPER,
             connect_timeout=broker.connect_timeout,

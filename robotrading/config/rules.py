@@ -15,7 +15,7 @@ from pathlib import Path
 from robotrading.adapters.feeds.settings import RetrySettings
 from robotrading.adapters.notify.settings import Security
 from robotrading.config.model import Config, GatewayKind, Mode, live_confirmation
-from robotrading.config.problems import KeyPath, nearest, quoted
+from robotrading.config.problems import KeyPath, dotted, nearest, quoted
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import OrderType
 from robotrading.portfolio.construct import Scheme
@@ -118,7 +118,8 @@ def _shares_fit(config: Config) -> Iterator[Violation]:
         listed = " + ".join(f"{kind} {share}" for kind, share in shares.items())
         paths = tuple(("sessions", str(kind), "share") for kind in shares)
         text = f"the shares of the enabled sessions sum to {total} ({listed}), above 1"
-        yield Violation(paths[-1], f"{text}; lower them, or disable a session", paths)
+        written = [path for path in paths if dotted(path) in config.origins] or paths
+        yield Violation(written[-1], f"{text}; lower them, or disable a session", paths)
 
 
 def _symbols_have_one_home(config: Config) -> Iterator[Violation]:

@@ -7,6 +7,7 @@ bounded in depth, aliases and size, however cleverly the file refers to itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,12 +18,14 @@ from robotrading.config.problems import InvalidConfig, Place, Problem, looks_sec
 _DEEPEST = 12
 _MOST_ALIASES = 50
 _MOST_NODES = 20_000
+_TAB_INDENT = re.compile(r" *\t(?=\s*\S)")
+_ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HINTS = {
     "mapping values are not allowed": "put a value that contains ': ' into quotes, and check the indentation",
     "could not find expected ':'": "write each setting as `key: value`",
     "cannot start any token": "put the value into quotes",
-    "found undefined alias": "`*name` refers to an `&name` above it; put a value that begins with * into quotes",
+    "end of stream": "a quote was opened here and not closed",
 }
 
 
@@ -55,11 +58,13 @@ def read_tree(text: str, name: str) -> tuple[Node, list[Problem]]:
 
     Raises `InvalidConfig` where the text is no YAML, or is of a kind that a configuration has no need of.
     """
-    for number, line in enumerate(text.splitlines(), 1):
-        indent = line[: len(line) - len(line.lstrip())]
-        if "\t" in indent and line.strip():
-            place = Place(name, number, indent.index("\t") + 1)
+    for number, line in enumerate(text.split("\n"), 1):
+        if tab := _TAB_INDENT.match(line):
+            place = Place(name, number, tab.end())
             raise InvalidConfig([Problem(place, "", "a tab indents this line, which YAML forbids; use spaces")])
+        if odd := _ODD.search(line):
+            place, code = Place(name, number, odd.start() + 1), ord(odd.group())
+            raise InvalidConfig([Problem(place, "", f"the control character U+{code:04X} stands here; remove it")])
     return _Composer(text, name).document()
 
 
@@ -173,8 +178,11 @@ class _Composer:
             raise self._refuse(event, f"more than the {_MOST_NODES} values allowed; no configuration needs that many")
 
     def _syntax(self, error: yaml.YAMLError) -> Problem:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        place = Place(self.name, mark.line + 1, mark.column + 1) if mark else Place(self.name)
         what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable")
+        marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
+        if "end of stream" in what:  # where the quote was opened helps more than where the file ends
+            marks.reverse()
+        mark = marks[0] or marks[1]
+        place = Place(self.name, mark.line + 1, mark.column + 1) if mark else Place(self.name)
         hint = next((way for part, way in _HINTS.items() if part in what), "check indentation, quotes and brackets")
         return Problem(place, "", f"this is not YAML: {what}; {hint}")

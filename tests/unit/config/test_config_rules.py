@@ -1,0 +1,191 @@
+"""The rules that span several keys: each refuses its breach at the right key and lets the honest case pass."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from robotrading.config.defaults import default_config
+from robotrading.config.load import check, load
+from robotrading.config.model import Config, Mode
+from robotrading.config.problems import InvalidConfig
+from robotrading.config.rules import notes
+from robotrading.domain.errors import ConfigError
+from robotrading.domain.instrument import AssetClass
+
+LIVE = "broker: {gateway: external, mode: live, account: U1234567, confirm_live: I trade real money on U1234567}\n"
+
+
+def loaded(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> Config:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return load(path, env or {})
+
+
+def refused(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> dict[str, str]:
+    with pytest.raises(InvalidConfig) as caught:
+        loaded(tmp_path, text, env)
+    return {problem.key: problem.text for problem in caught.value.problems}
+
+
+def bonds(text: str) -> str:
+    return f"sessions: {{bonds: {{{text}}}}}\n"
+
+
+BREACHES = [
+    ("broker: {mode: live}\n", "broker.gateway", "external"),
+    ("broker: {mode: live, gateway: external}\n", "broker.account", "own id"),
+    ("broker: {mode: live, gateway: external, account: DU1234567}\n", "broker.account", "does not begin with D"),
+    ("broker: {mode: live, gateway: external, account: U1234567}\n", "broker.confirm_live", "'I trade real money on U1234567'"),
+    (LIVE.replace("money on U1234567", "money on U7654321"), "broker.confirm_live", "does not confirm"),
+    (LIVE.replace("external", "embedded"), "broker.gateway", "cannot trade live"),
+    ("broker: {account: U1234567}\n", "broker.account", "paper account ids begin with D"),
+    (bonds("share: 0.31"), "sessions.bonds.share", "sum to 1.01"),
+    (bonds("universe: {symbols: [AAPL]}"), "sessions.bonds.universe.symbols[0]", "sessions.equities too"),
+    (bonds("universe: {symbols: []}"), "sessions.bonds.universe.symbols", "no symbols"),
+    (bonds("universe: {kind: sp500}"), "sessions.bonds.universe.kind", "for equities"),
+    (bonds("universe: {kind: file}"), "sessions.bonds.universe.file", "name a file"),
+    (bonds("universe: {symbols: [BRK.B]}"), "sessions.bonds.universe.symbols[0]", "BRK-B"),
+    (bonds("universe: {symbols: [SOL-USD]}"), "sessions.bonds.universe.symbols[0]", "sessions.crypto"),
+    ("sessions: {crypto: {universe: {symbols: [BTC]}}}\n", "sessions.crypto.universe.symbols[0]", "BTC-USD"),
+    ("sessions: {crypto: {execution: {order_type: midprice}}}\n", "sessions.crypto.execution.order_type", "market or limit"),
+    (bonds("sources: [ibkr]"), "sessions.bonds.sources[0]", "external"),
+    ("broker: {gateway: external}\n" + bonds("sources: [synthetic]"), "sessions.bonds.sources[0]", "invented"),
+    (bonds("sources: [alpha_vantage]"), "sessions.bonds.sources", "ALPHA_VANTAGE_KEY"),
+    (bonds("sources: [files]"), "feeds.files.paths", "sessions.bonds.sources"),
+    ("feeds: {files: {paths: [no.csv]}}\n" + bonds("sources: [files]"), "feeds.files.paths[0]", "not there"),
+    ("state_dir: /\n", "state_dir", "folder of its own"),
+    ("state_dir: config.yaml\n", "state_dir", "folder of its own"),
+    ("feeds: {cache: {fresh_for: 10, usable_for: 5}}\n", "feeds.cache.fresh_for", "above usable_for"),
+    ("feeds: {yahoo: {retry: {base_wait: 9, max_wait: 5}}}\n", "feeds.yahoo.retry.base_wait", "above max_wait"),
+    (bonds("signal: {chain: [hmm]}"), "sessions.bonds.signal.chain", "end with hold"),
+    (bonds("signal: {chain: [hold, hmm, moving_average]}"), "sessions.bonds.signal.chain", "end with hold"),
+    (bonds("signal: {moving_average: {fast_days: 200}}"), "sessions.bonds.signal.moving_average.fast_days", "200"),
+    (bonds("history_days: 300"), "sessions.bonds.history_days", "lookback_days"),
+    (bonds("construct: {scheme: fixed}"), "sessions.bonds.construct.fixed", "no weights"),
+    (bonds("construct: {fixed: {TLT: 0.6, IEF: 0.6}}"), "sessions.bonds.construct.fixed", "sum to 1.2"),
+    (bonds("construct: {fixed: {TLTT: 0.6}}"), "sessions.bonds.construct.fixed.TLTT", "Did you mean TLT?"),
+    (bonds("construct: {scheme: market_cap}"), "sessions.bonds.construct.scheme", "index"),
+    (bonds("execution: {limit_offset: 0.1}"), "sessions.bonds.execution.limit_offset", "price_collar"),
+    (bonds("sizing: {min_trade_value: 60000}"), "sessions.bonds.sizing.min_trade_value", "max_order_value"),
+    (bonds("deadline: 100"), "sessions.bonds.deadline", "140.0 s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "key", "part"), BREACHES)
+def test_a_breach_is_refused_at_its_key(tmp_path: Path, text: str, key: str, part: str) -> None:
+    assert part in refused(tmp_path, text)[key]
+
+
+def test_live_with_everything_said_is_live(tmp_path: Path) -> None:
+    config = loaded(tmp_path, LIVE)
+    assert config.broker.mode is Mode.LIVE
+    assert config.gateway().paper is False
+    assert config.gateway().account == "U1234567"
+    assert any("4002" in note for note in notes(config))
+
+
+def test_an_empty_file_of_settings_is_paper(tmp_path: Path) -> None:
+    """Live is never what comes about by leaving something out."""
+    config = loaded(tmp_path, "log: {level: info}\n")
+    assert config.broker.mode is Mode.PAPER
+    assert config.gateway(AssetClass.BONDS).paper
+
+
+def test_environment_alone_cannot_make_it_live(tmp_path: Path) -> None:
+    assert set(refused(tmp_path, "log: {}\n", {"USE_PAPER": "false"})) == {"broker.gateway", "broker.account"}
+
+
+def test_environment_can_force_paper(tmp_path: Path) -> None:
+    """USE_PAPER=true over a live file leaves a live account id behind, which paper refuses: nothing is guessed."""
+    assert set(refused(tmp_path, LIVE, {"USE_PAPER": "true"})) == {"broker.account"}
+
+
+def test_a_wrong_value_brings_no_second_complaint(tmp_path: Path) -> None:
+    """A rule over several keys is silent while one of them is wrong in itself."""
+    assert set(refused(tmp_path, bonds("share: 7"))) == {"sessions.bonds.share"}
+
+
+def test_a_disabled_session_takes_no_share(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "sessions: {equities: {share: 0.7}, bonds: {enabled: false}}\n")
+    assert config.enabled == (AssetClass.EQUITIES, AssetClass.CRYPTO)
+
+
+def test_client_ids_differ_whatever_the_base(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "log: {}\n", {"IBKR_CLIENT_ID": "7"})
+    ids = [config.gateway(kind).client_id for kind in (None, *AssetClass)]
+    assert ids == [7, 8, 9, 10]
+    ids += [config.gateway(kind, prices=True).client_id for kind in (None, *AssetClass)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_config_made_by_hand_is_checked_too() -> None:
+    config = default_config()
+    check(config)
+    sessions = {**config.sessions, AssetClass.BONDS: replace(config.sessions[AssetClass.BONDS], client_id=101)}
+    with pytest.raises(ConfigError, match=r"client id of sessions\.equities"):
+        check(replace(config, sessions=sessions))
+
+
+def test_numbers_arrive_digit_for_digit(tmp_path: Path) -> None:
+    """What is a Decimal has never been a float, and bounds are exact at their edge."""
+    text = "capital: {amount: 100000.10, share: 0.1000000000000000000}\n" + bonds("limits: {price_collar: 0.5}")
+    config = loaded(tmp_path, text)
+    assert str(config.capital.amount) == "100000.10"
+    assert config.capital.share == Decimal("0.1")
+    assert config.sessions[AssetClass.BONDS].limits.price_collar == Decimal("0.5")
+
+
+def test_words_that_old_yaml_turns_into_something_else_stay_words(tmp_path: Path) -> None:
+    text = "sessions: {equities: {at: 15:30, universe: {symbols: [ON, NO, Y, TRUE, 1COV, 1E5]}}}\n"
+    session = loaded(tmp_path, text).sessions[AssetClass.EQUITIES]
+    assert session.at == "15:30"
+    assert session.universe.symbols == ("ON", "NO", "Y", "TRUE", "1COV", "1E5")
+
+
+def test_an_alias_repeats_a_value(tmp_path: Path) -> None:
+    text = "sessions:\n  equities: {checks: &c {min_days: 300}}\n  bonds: {checks: *c}\n"
+    config = loaded(tmp_path, text)
+    assert config.sessions[AssetClass.BONDS].checks.min_days == 300
+
+
+def test_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a command is started changes nothing; `~` is the home folder; the environment's start where one stands."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / "prices.csv").touch()
+    text = "feeds: {files: {paths: [prices.csv]}}\nmail: {ca_file: ~/ca.pem}\n"
+    config = loaded(tmp_path, text, {"HOME": "/home/someone"})
+    assert config.state_dir == tmp_path / "state"
+    assert config.feeds.cache.directory == str(tmp_path / "state" / "cache")
+    assert config.feeds.files.paths == (str(tmp_path / "prices.csv"),)
+    assert config.mail.ca_file == "/home/someone/ca.pem"
+    assert loaded(tmp_path, text, {"ROBOTRADING_STATE_DIR": "st"}).state_dir == elsewhere / "st"
+
+
+def test_a_config_travels_to_another_process() -> None:
+    config = load(None, {"GMAIL_APP_PASSWORD": "hunter2"})
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301  our own bytes
+    with pytest.raises(InvalidConfig) as caught:
+        load(None, {"IBKR_PORT": "x"})
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+
+
+def test_sources_without_a_key_are_left_out() -> None:
+    assert load(None, {}).sources(AssetClass.EQUITIES) == ("yahoo",)
+    assert load(None, {"ALPHA_VANTAGE_KEY": "k"}).sources(AssetClass.EQUITIES) == ("yahoo", "alpha_vantage")
+
+
+def test_notes_say_what_may_not_be_meant(tmp_path: Path) -> None:
+    text = (
+        "broker: {host: gw}\nmail: {port: 587, ca_file: none.pem}\n"
+        "sessions: {equities: {enabled: false}, bonds: {enabled: false}, crypto: {enabled: false}}\n"
+    )
+    said = "\n".join(notes(loaded(tmp_path, text)))
+    for part in ("mail is not set up", "usually starttls", "none.pem", "gw is not used", "no session is enabled"):
+        assert part in said
