@@ -59,6 +59,10 @@ class AlphaVantageFeed:
     def name(self) -> str:
         return NAME
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
     def daily(self, instruments: Sequence[Instrument], first: date, last: date) -> Mapping[Instrument, Bars | Skip]:
         """As the port says. Without `premium` there are at most 100 days, whatever was asked for."""
         found: dict[Instrument, Bars | ServiceError] = {}

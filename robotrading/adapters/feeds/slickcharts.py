@@ -46,6 +46,10 @@ class Slickcharts:
     def name(self) -> str:
         return "slickcharts"
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
     def constituents(self, index: str) -> tuple[Constituent, ...]:
         """Heaviest first. Raises `FeedUnavailable` (as `ServiceError`) when the page cannot be had or believed."""
         if index != INDEX:

@@ -80,7 +80,7 @@ class Served:
             try:
                 found = self.feed.daily([Instrument(symbol, kind) for symbol in symbols], first, last)
             finally:
-                self.feed._http.close()
+                self.feed.close()
         return {instrument.symbol: result for instrument, result in found.items()}
 
 

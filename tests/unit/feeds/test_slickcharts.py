@@ -57,7 +57,7 @@ class Served:
             try:
                 return self.source.constituents(index)
             finally:
-                self.source._http.close()
+                self.source.close()
 
     def refusal(self, index="sp500") -> ServiceError:
         with pytest.raises(ServiceError) as caught:
