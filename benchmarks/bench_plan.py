@@ -1,4 +1,4 @@
-"""How long a plan of 500 symbols takes. Run: python -m pytest benchmarks/bench_plan.py"""
+"""How long a plan of 500 symbols takes. Run it with `pytest benchmarks/bench_plan.py`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def world(count: int, *, owned: bool, cash: int) -> PlanInputs:
 
 
 @pytest.mark.parametrize(
-    "owned, cash",
+    ("owned", "cash"),
     [(False, 10_000_000), (False, 4_000_000), (True, 300_000)],
     ids=["first_purchase", "short_of_cash", "rebalancing"],
 )

@@ -26,7 +26,7 @@ from robotrading.portfolio.consider import Case, cases, consider
 from robotrading.portfolio.costs import commission
 from robotrading.portfolio.inputs import PlanInputs, PlanSettings
 from robotrading.portfolio.rounding import allocate
-from robotrading.portfolio.sizing import carries_limit
+from robotrading.portfolio.sizing import carries_limit, marketable_price
 from robotrading.portfolio.wish import Wish
 from robotrading.portfolio.wording import money, plain
 
@@ -112,8 +112,9 @@ def resize_buys(
 def _as_wish(intent: Intent, settings: PlanSettings) -> Wish:
     """A planned buy as a wish again; without a limit price it is reckoned at the configured offset."""
     lots = intent.quantity / intent.instrument.lot
-    worst = intent.limit_price or intent.arrival_price * (1 + settings.limit_offset)
-    return Wish(intent.instrument, intent.side, lots, int(lots), intent.arrival_price, worst, Decimal(0), intent.reason)
+    item, price = intent.instrument, intent.arrival_price
+    worst = intent.limit_price or marketable_price(item, intent.side, price, settings.limit_offset)
+    return Wish(item, intent.side, lots, int(lots), price, worst, Decimal(0), intent.reason)
 
 
 def _admitted(

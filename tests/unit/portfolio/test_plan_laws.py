@@ -8,11 +8,11 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_worlds import FREE, D, buys, filled, rules, sells, worlds
 
 from robotrading.portfolio.bands import band_width
 from robotrading.portfolio.limits import LimitSettings
 from robotrading.portfolio.plan import PlanInputs, PlanSettings, make_plan, resize_buys
+from tests.unit.portfolio.plan_worlds import FREE, D, buys, filled, rules, sells, worlds
 
 many = settings(max_examples=100, deadline=None)
 

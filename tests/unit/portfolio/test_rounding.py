@@ -7,12 +7,12 @@ from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_worlds import FREE, D, costs, stock
 
 from robotrading.domain.orders import Side
 from robotrading.portfolio.rounding import allocate, fair_floors
 from robotrading.portfolio.sizing import SizingSettings, nearest_lots
 from robotrading.portfolio.wish import TradeRules, Wish
+from tests.unit.portfolio.plan_worlds import FREE, D, costs, stock
 
 
 def wish(symbol: str, ideal: str | Decimal, price: str | Decimal, lot: str = "1") -> Wish:
