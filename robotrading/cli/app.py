@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from robotrading import __version__
-from robotrading.cli import config, gateway, run, session, status
+from robotrading.cli import config, run, session, status
 
 app = typer.Typer(
     name="robotrading",
@@ -45,7 +45,6 @@ app.command(rich_help_panel="Trade")(run.plan)
 app.command("run", rich_help_panel="Trade")(run.run)
 app.command(rich_help_panel="Look")(status.status)
 app.add_typer(config.app, name="config", rich_help_panel="Look")
-app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
 app.command("session", hidden=True)(session.session)
 
 

@@ -7,7 +7,7 @@ venue, in every session and after every restart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -27,24 +27,34 @@ class SecType(StrEnum):
     CRYPTO = "CRYPTO"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Instrument:
     """One thing that can be bought.
 
-    `symbol` is written as Yahoo does (`BRK-B`, `BTC-USD`); adapters translate to their service's spelling.
-    `tick` is the smallest price step, `lot` the smallest quantity step, `min_quantity` the smallest order; all in units
-    of the instrument or its currency. Equality and hashing use the identity (symbol, class, currency) only, so that
-    an instrument refined with the broker's tick and lot is still the same instrument.
+    `symbol` is written as Yahoo does (`BRK-B`, `BTC-USD`); adapters translate to their service's spelling. `tick` is
+    the smallest price step, `lot` the smallest quantity step, `min_quantity` the smallest order; all in units of the
+    instrument or its currency. Two instruments are equal when they have the same `key`: a fund is the same thing in
+    whichever session it is traded, and after the broker has refined its tick and lot.
     """
 
     symbol: str
     asset_class: AssetClass
-    exchange: str = field(default="SMART", compare=False)
+    exchange: str = "SMART"
     currency: str = "USD"
-    tick: Decimal = field(default=Decimal("0.01"), compare=False)
-    lot: Decimal = field(default=Decimal(1), compare=False)
-    min_quantity: Decimal = field(default=Decimal(0), compare=False)
-    name: str = field(default="", compare=False)
+    tick: Decimal = Decimal("0.01")
+    lot: Decimal = Decimal(1)
+    min_quantity: Decimal = Decimal(0)
+    name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Instrument) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[bool, str, str]:
+        return self.asset_class is AssetClass.CRYPTO, self.symbol, self.currency
 
     @property
     def sec_type(self) -> SecType:

@@ -99,18 +99,19 @@ def _day_start(world: World, draft: Draft, now: datetime) -> datetime:
 
 
 async def compare(world: World, draft: Draft) -> None:
-    """Positions at the broker against the ledger, asked again for a while: they come later than the fills."""
+    """This session's positions at the broker against the ledger, asked again for a while: they come after the fills."""
     waited = 0.0
     while True:
         account = await world.broker.account()
         all_owned = world.ledger.positions()
-        missing = shortfalls(account, all_owned)
+        mine = [position for position in all_owned if position.owner == draft.spec.kind]
+        missing = shortfalls(account, mine)
         if not missing or waited >= _SETTLE_SECONDS:
             break
         await asyncio.sleep(_ASK_AGAIN_SECONDS)
         waited += _ASK_AGAIN_SECONDS
     draft.account = account
-    draft.owned = tuple(position for position in all_owned if position.owner == draft.spec.kind)
+    draft.owned = tuple(mine)
     draft.protected = protected(account, all_owned)
     draft.skip(*(Skip(text.partition(":")[0], "compare", text.partition(": ")[2], "shortfall") for text in missing))
     world.ledger.save_equity(world.clock.now(), account.account_id, account.net_liquidation, account.base_currency)

@@ -83,7 +83,7 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
             draft.spec.kind, standing.instruments, signals, bars, settings.construct, wanted.weights, as_of
         )
         draft.targets = targets
-        blocked = recovered.blocked | _missing(world, standing)
+        blocked = recovered.blocked | _missing(world, draft.spec, standing)
         draft.plan = make_plan(_inputs(world, draft, standing, blocked), _plan_settings(draft.spec))
         world.ledger.save_plan(draft.plan)
 
@@ -91,9 +91,9 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
     return standing
 
 
-def _missing(world: World, standing: Standing) -> dict[str, str]:
+def _missing(world: World, spec: RunSpec, standing: Standing) -> dict[str, str]:
     """Owned instruments that cannot be judged now: short in the account, or without contract rules from the broker."""
-    owned = world.ledger.positions()
+    owned = world.ledger.positions(spec.kind)
     blocked = {
         instrument.key: f"{instrument} is owned, but the broker did not give its contract rules; it is kept as it is"
         for instrument in standing.owned

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from robotrading.adapters.cache import BarCache, CachedFeed, ListCache
+from robotrading.adapters.cache.bars import BarCache
+from robotrading.adapters.cache.feed import CachedFeed
+from robotrading.adapters.cache.lists import ListCache
 from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.feeds.alpha_vantage import AlphaVantageFeed
 from robotrading.adapters.feeds.chain import FeedChain
@@ -17,7 +19,6 @@ from robotrading.adapters.feeds.settings import CacheSettings
 from robotrading.adapters.feeds.slickcharts import Slickcharts
 from robotrading.adapters.feeds.universe import load_universe
 from robotrading.adapters.feeds.yahoo import YahooFeed
-from robotrading.adapters.ibkr.feed import IbkrFeed
 from robotrading.adapters.resilience import Policy
 from robotrading.config.model import Config
 from robotrading.domain.errors import ConfigError
@@ -52,6 +53,8 @@ def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar) -> 
     if name == "files":
         return FileFeed(feeds.files.paths, clock)
     if name == "ibkr":
+        from robotrading.adapters.ibkr.feed import IbkrFeed  # noqa: PLC0415  brings the broker's library along
+
         return IbkrFeed(config.gateway(kind), clock)
     if name == "synthetic":
         return SyntheticFeed(calendar=calendar, clock=clock)
