@@ -79,6 +79,7 @@ class IbkrBroker:
 
     async def disconnect(self) -> None:
         self._synchronised = False
+        self._desk.stop_waiting()
         task, self._asking = self._asking, None
         if task is not None and not task.done():
             task.cancel()
@@ -137,7 +138,7 @@ class IbkrBroker:
         rows = await self._connection.ask("executions", lambda client, req_id: client.reqExecutions(req_id, wanted))
         fills = self._desk.fills_of(rows)
         for fill in fills:
-            self._desk.translator.fills.execution(fill)
+            self._desk.translator.fills.note(fill)
         return fills
 
     # Orders

@@ -32,7 +32,7 @@ class OrderEars(Protocol):
 
     def heard_open_order(self, contract: Any, order: Any, state: Any) -> None: ...
 
-    def heard_status(self, client_id: int, order_id: int, broker_id: int, word: str) -> None: ...
+    def heard_status(self, key: tuple[int, int], broker_id: int, word: str, filled: float) -> None: ...
 
     def heard_execution(self, contract: Any, execution: Any) -> None: ...
 
@@ -49,7 +49,7 @@ class DeafEars:
     def heard_open_order(self, contract: Any, order: Any, state: Any) -> None:
         """Not listened to."""
 
-    def heard_status(self, client_id: int, order_id: int, broker_id: int, word: str) -> None:
+    def heard_status(self, key: tuple[int, int], broker_id: int, word: str, filled: float) -> None:
         """Not listened to."""
 
     def heard_execution(self, contract: Any, execution: Any) -> None:
@@ -206,7 +206,7 @@ class Callbacks:
         *_: object,
     ) -> None:
         self._requests.add(Topic.OPEN_ORDERS, ("status", permId, (status, filled)))
-        self._ears.heard_status(clientId, orderId, permId, status)
+        self._ears.heard_status((clientId, orderId), permId, status, filled)
 
     def completedOrder(self, contract: Any, order: Any, state: Any) -> None:  # noqa: N802
         self._requests.add(Topic.COMPLETED_ORDERS, (contract, order, state))

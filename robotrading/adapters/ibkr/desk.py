@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from robotrading.adapters.ibkr.contracts import instrument_of
+from robotrading.adapters.ibkr.decimals import known
 from robotrading.adapters.ibkr.executions import fill_of
 from robotrading.adapters.ibkr.orders import is_ours
-from robotrading.adapters.ibkr.translator import Heard, SeenOrder, Translator
+from robotrading.adapters.ibkr.statuses import TERMINAL
+from robotrading.adapters.ibkr.translator import Heard, SeenOrder, SeenStatus, Translator
 from robotrading.domain.errors import RobotradingError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Fill, OrderEvent
 from robotrading.domain.ports import Clock
+
+EXECUTION_GRACE = 2.0
+"""How long after an order's end its executions may take to come by themselves, in seconds."""
 
 
 class OrderDesk:
@@ -33,6 +39,7 @@ class OrderDesk:
         self._clock = clock
         self._on_doubt = on_doubt
         self._listeners: list[Callable[[OrderEvent], None]] = []
+        self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._reserve_ids: Callable[[int], None] = lambda _: None
 
     def attach(self, reserve_ids: Callable[[int], None]) -> None:
@@ -42,6 +49,12 @@ class OrderDesk:
     def subscribe(self, listener: Callable[[OrderEvent], None]) -> None:
         self._listeners.append(listener)
 
+    def stop_waiting(self) -> None:
+        """Leave no timer behind."""
+        for handle in self._waiting.values():
+            handle.cancel()
+        self._waiting.clear()
+
     def is_ours(self, reference: str) -> bool:
         return is_ours(reference) or reference in self.translator.standings
 
@@ -50,6 +63,8 @@ class OrderDesk:
         loop = asyncio.get_running_loop()
         for event in heard.events:
             loop.call_soon(self._hand_over, event)
+            if event.kind in TERMINAL and self.translator.is_short(event.intent_id):
+                self._waiting[event.intent_id] = loop.call_later(EXECUTION_GRACE, self._look_again, event.intent_id)
         if heard.doubts:
             self.doubts.update(heard.doubts)
             self._on_doubt()
@@ -78,8 +93,9 @@ class OrderDesk:
         seen = SeenOrder(key, order.permId, order.orderRef, state.status, instrument)
         self.tell(self.translator.open_order(seen, self._clock.now()))
 
-    def heard_status(self, client_id: int, order_id: int, broker_id: int, word: str) -> None:
-        self.tell(self.translator.order_status((client_id, order_id), broker_id, word, self._clock.now()))
+    def heard_status(self, key: tuple[int, int], broker_id: int, word: str, filled: float) -> None:
+        seen = SeenStatus(key, broker_id, word, known(filled) or Decimal(0))
+        self.tell(self.translator.order_status(seen, self._clock.now()))
 
     def heard_execution(self, contract: Any, execution: Any) -> None:
         fill = self._fill(contract, execution)
@@ -103,6 +119,13 @@ class OrderDesk:
             return None
         reference = self.translator.reference_of(execution.orderRef, execution.permId)
         return fill_of(execution, instrument, reference)
+
+    def _look_again(self, intent_id: str) -> None:
+        """Executions that a status has named and that have not come are asked for."""
+        del self._waiting[intent_id]
+        if self.translator.is_short(intent_id):
+            self.doubts.add(intent_id)
+            self._on_doubt()
 
     def _hand_over(self, event: OrderEvent) -> None:
         try:

@@ -45,7 +45,7 @@ def fill_of(execution: Any, instrument: Instrument, intent_id: str) -> Fill:
 
 @dataclass(slots=True)
 class FillBook:
-    """Executions by id with what has been told of them, and commissions that came first or alone.
+    """Executions by id, which of them were told, and commissions that came first or alone.
 
     It outlives connections: after a new one the broker tells known executions again, without commissions, and in
     reqExecutions' answer the reports may come before or after them.
@@ -53,15 +53,25 @@ class FillBook:
 
     fills: dict[tuple[str, int], Fill] = field(default_factory=dict)
     commissions: dict[tuple[str, int], tuple[Decimal, str]] = field(default_factory=dict)
+    _told: dict[tuple[str, int], Fill] = field(default_factory=dict)
+
+    def note(self, fill: Fill) -> None:
+        """Know an execution that was asked for, so that its commission finds it; it is not told by this."""
+        self.fills[fill.fill_id, fill.revision] = fill
 
     def execution(self, fill: Fill) -> Fill | None:
-        """The fill with its commission if known; None when all of it was told before."""
+        """The fill to tell, with its commission if known; None when all of it was told before."""
         key = (fill.fill_id, fill.revision)
         complete = self._with_commission(fill)
-        if self.fills.get(key) == complete:
+        if self._told.get(key) == complete:
             return None
-        self.fills[key] = complete
+        self.fills[key] = self._told[key] = complete
         return complete
+
+    def executed(self, intent_id: str) -> Decimal:
+        """How much of an intent is known to be done."""
+        mine = (fill for fill in self.fills.values() if fill.intent_id == intent_id)
+        return sum((fill.quantity for fill in self.latest(mine)), Decimal(0))
 
     def commission(self, execution_id: str, amount: float, currency: str) -> Fill | None:
         """The fill that this report completes; None when it is not known (yet), or was told before."""

@@ -67,7 +67,10 @@ class Verdict(StrEnum):
 
 @dataclass(slots=True)
 class Standing:
-    """What has been said about one order so far. Mutable: one per intent, kept by the translator alone."""
+    """What has been said about one order so far. Mutable: one per intent, kept by the translator alone.
+
+    `reported` is the filled quantity that statuses named, which executions must come up to.
+    """
 
     intent_id: str
     instrument: Instrument | None = None
@@ -76,6 +79,7 @@ class Standing:
     acknowledged: bool = False
     cancel_asked: bool = False
     distrusted: bool = False
+    reported: Decimal = Decimal(0)
     ended: EventKind | None = None
     code: int | None = None
     reason: str = ""

@@ -54,6 +54,16 @@ class SeenOrder:
     instrument: Instrument | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SeenStatus:
+    """What an `orderStatus` message says."""
+
+    key: OrderKey
+    broker_id: int
+    word: str
+    filled: Decimal = Decimal(0)
+
+
 @dataclass(slots=True)
 class Translator:
     """The memory of all orders with our reference. `client_id` is this connection's."""
@@ -94,14 +104,20 @@ class Translator:
         self._learn(standing, seen.broker_id)
         return self._status(standing, seen.word, at)
 
-    def order_status(self, key: OrderKey, broker_id: int, word: str, at: datetime) -> Heard:
+    def order_status(self, seen: SeenStatus, at: datetime) -> Heard:
         """An `orderStatus` message; it has no reference, so that the ids must be known."""
-        intent_id = self._by_broker_id.get(broker_id) or self._by_order.get(key)
+        intent_id = self._by_broker_id.get(seen.broker_id) or self._by_order.get(seen.key)
         if intent_id is None:
             return SILENCE
         standing = self.standings[intent_id]
-        self._learn(standing, broker_id)
-        return self._status(standing, word, at)
+        standing.reported = max(standing.reported, seen.filled)
+        self._learn(standing, seen.broker_id)
+        return self._status(standing, seen.word, at)
+
+    def is_short(self, intent_id: str) -> bool:
+        """Whether an order has ended with fewer executions told than its status named: they may never come."""
+        standing = self.standings[intent_id]
+        return standing.ended in TERMINAL and self.fills.executed(intent_id) < standing.reported
 
     def message(self, order_id: int, code: int, text: str, at: datetime) -> Heard | None:
         """A numbered message under an order id of this client; None when no order has that id."""
