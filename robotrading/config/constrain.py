@@ -57,10 +57,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{value} is too {side}; write {wanted}"
         case "pattern":
             return f"{quoted(value)} is not {schema['x-means']}{_spelling(value, schema['pattern'])}"
-        case "minItems" | "minLength":
+        case _:  # minItems and minLength: the only keywords left that a value of the right type can break
             return f"{quoted(value)} is empty; write at least one"
-        case _:
-            return f"{quoted(value)} is not allowed ({error.validator})"
 
 
 def _spelling(value: str, pattern: str) -> str:
@@ -72,17 +70,13 @@ def _spelling(value: str, pattern: str) -> str:
 
 
 def _take_out(values: Any, path: KeyPath) -> None:
-    """Remove the value at `path`, where it is there."""
+    """Remove the value at `path`; a key that is refused by name and by value is gone the second time."""
     for part in path[:-1]:
-        if isinstance(values, dict):
-            values = values.get(part)
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
-            values = values[part]
-    last = path[-1] if path else ""
+        values = values[part]
     if isinstance(values, dict):
-        values.pop(last, None)
-    elif isinstance(values, list) and isinstance(last, int) and last < len(values):
-        del values[last]
+        values.pop(path[-1], None)
+    else:
+        del values[path[-1]]
 
 
 @cache

@@ -25,7 +25,16 @@ from robotrading.strategy.hmm import HmmSettings
 _EQUITIES = (
     "AAPL MSFT NVDA AMZN GOOGL JPM V UNH JNJ PG KO PEP XOM CVX HD WMT CAT HON MRK NEE"  # large, liquid, many sectors
 )
-_BONDS = "AGG TLT IEF SHY LQD HYG TIP BIL"
+_BONDS = {
+    "AGG": "0.20",
+    "TLT": "0.10",
+    "IEF": "0.15",
+    "SHY": "0.15",
+    "LQD": "0.10",
+    "HYG": "0.08",
+    "TIP": "0.10",
+    "BIL": "0.12",
+}
 _BASE_CLIENT_ID = BrokerSettings().client_id
 
 
@@ -58,16 +67,20 @@ def _equities() -> SessionSettings:
 
 
 def _bonds() -> SessionSettings:
-    """Bill funds move a quarter of a percent a year and may stand still for days: their checks must let that pass."""
+    """Bill funds move a quarter of a percent a year and may stand still for days: their checks must let that pass.
+
+    Fixed weights, since by inverse volatility three quarters of the base weight would fall to the bills.
+    """
+    fixed = {symbol: Decimal(weight) for symbol, weight in _BONDS.items()}
     return SessionSettings(
         kind=AssetClass.BONDS,
         share=Decimal("0.30"),
-        universe=UniverseSettings(symbols=tuple(_BONDS.split())),
+        universe=UniverseSettings(symbols=tuple(_BONDS)),
         sources=("yahoo", "alpha_vantage"),
         at="15:00",
         client_id=_BASE_CLIENT_ID + CLIENT_ID_OFFSETS[AssetClass.BONDS],
         checks=CheckSettings(max_constant_days=30, min_annual_volatility=0.0001),
-        construct=ConstructSettings(scheme=Scheme.INVERSE_VOLATILITY, scale_min=Decimal("0.75")),
+        construct=ConstructSettings(scheme=Scheme.FIXED, fixed=fixed, scale_min=Decimal("0.75")),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.config.model import BrokerSettings, Config
 from robotrading.domain.instrument import AssetClass
+from robotrading.portfolio.construct import Scheme
 from robotrading.session.settings import CapitalSettings, SessionSettings, UniverseSettings
 from robotrading.sim.feed import DEMO_UNIVERSE
 
@@ -37,4 +38,5 @@ def _on_samples(session: SessionSettings) -> SessionSettings:
         lot=rules.lot,
         min_quantity=rules.min_quantity,
     )
-    return replace(session, universe=universe, sources=("synthetic",), enabled=True)
+    construct = replace(session.construct, scheme=Scheme.EQUAL, fixed={})  # weights by name mean nothing here
+    return replace(session, universe=universe, sources=("synthetic",), enabled=True, construct=construct)

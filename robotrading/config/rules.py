@@ -237,8 +237,6 @@ def _chain_ends_with_hold(path: KeyPath, session: SessionSettings) -> Iterator[V
     if chain and chain[-1] != "hold":
         text = f"the last link is {quoted(chain[-1])}; end with hold, so that there is always an answer"
         yield Violation((*path, "signal", "chain"), text)
-    elif "hold" in chain[:-1]:
-        yield Violation((*path, "signal", "chain"), "links after hold are never asked; move hold to the end")
 
 
 def _windows_are_ordered(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
@@ -268,14 +266,24 @@ def _weights_fit(path: KeyPath, session: SessionSettings) -> Iterator[Violation]
         yield Violation((*where, "fixed"), "no weights are given, and scheme is fixed; write symbol: weight lines")
     if (total := sum(fixed.values())) > 1:
         yield Violation((*where, "fixed"), f"the weights sum to {total}, above 1; lower them")
-    if session.universe.kind is UniverseKind.LIST:
-        for symbol in sorted(set(fixed) - set(session.universe.symbols)):
-            text = f"{quoted(symbol)} is not in universe.symbols.{nearest(symbol, session.universe.symbols)}"
-            also = ((*path, "universe", "symbols"), (*path, "universe", "kind"))
-            yield Violation((*where, "fixed", symbol), f"{text} Add it there, or remove its weight", also)
     if construct.scheme is Scheme.MARKET_CAP and session.universe.kind is not UniverseKind.SP500:
         text = f"market_cap needs the weights of an index, and universe.kind is {session.universe.kind}; write equal"
         yield Violation((*where, "scheme"), text, ((*path, "universe", "kind"),))
+
+
+def _weights_name_symbols(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
+    universe, construct = session.universe, session.construct
+    strange = [symbol for symbol in construct.fixed if symbol not in universe.symbols]
+    if universe.kind is not UniverseKind.LIST or construct.scheme is not Scheme.FIXED or not strange:
+        return
+    where = (*path, "construct", "fixed")
+    also = ((*path, "universe"), (*path, "construct", "scheme"))
+    if len(strange) == 1:
+        text = f"{quoted(strange[0])} is not in universe.symbols.{nearest(strange[0], universe.symbols)}"
+        yield Violation((*where, strange[0]), f"{text} Add it there, or remove its weight", also)
+    else:
+        text = f"{', '.join(strange[:5])}{' ...' if len(strange) > 5 else ''} are not in universe.symbols"
+        yield Violation(where, f"{text}; write the weights of the symbols there, or take scheme equal", also)
 
 
 def _orders_can_pass(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
@@ -322,6 +330,7 @@ _SESSION_RULES: tuple[SessionRule, ...] = (
     _windows_are_ordered,
     _history_is_long_enough,
     _weights_fit,
+    _weights_name_symbols,
     _orders_can_pass,
     _waits_fit_deadline,
 )

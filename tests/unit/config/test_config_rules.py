@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from robotrading.config.defaults import default_config
+from robotrading.config.demo import demo_config
 from robotrading.config.load import check, load
 from robotrading.config.model import Config, Mode
 from robotrading.config.problems import InvalidConfig
@@ -66,9 +67,10 @@ BREACHES = [
     (bonds("signal: {chain: [hold, hmm, moving_average]}"), "sessions.bonds.signal.chain", "end with hold"),
     (bonds("signal: {moving_average: {fast_days: 200}}"), "sessions.bonds.signal.moving_average.fast_days", "200"),
     (bonds("history_days: 300"), "sessions.bonds.history_days", "lookback_days"),
-    (bonds("construct: {scheme: fixed}"), "sessions.bonds.construct.fixed", "no weights"),
+    (bonds("construct: {scheme: fixed, fixed: {}}"), "sessions.bonds.construct.fixed", "no weights"),
     (bonds("construct: {fixed: {TLT: 0.6, IEF: 0.6}}"), "sessions.bonds.construct.fixed", "sum to 1.2"),
     (bonds("construct: {fixed: {TLTT: 0.6}}"), "sessions.bonds.construct.fixed.TLTT", "Did you mean TLT?"),
+    (bonds("universe: {symbols: [EMB]}"), "sessions.bonds.construct.fixed", "take scheme equal"),
     (bonds("construct: {scheme: market_cap}"), "sessions.bonds.construct.scheme", "index"),
     (bonds("execution: {limit_offset: 0.1}"), "sessions.bonds.execution.limit_offset", "price_collar"),
     (bonds("sizing: {min_trade_value: 60000}"), "sessions.bonds.sizing.min_trade_value", "max_order_value"),
@@ -189,3 +191,12 @@ def test_notes_say_what_may_not_be_meant(tmp_path: Path) -> None:
     said = "\n".join(notes(loaded(tmp_path, text)))
     for part in ("mail is not set up", "usually starttls", "none.pem", "gw is not used", "no session is enabled"):
         assert part in said
+
+
+def test_the_demo_obeys_the_rules_whatever_is_configured(tmp_path: Path) -> None:
+    """Fixed weights name real funds, and the sample market has others: the demo must not stand still over that."""
+    config = demo_config(loaded(tmp_path, LIVE))
+    check(config)
+    assert config.broker.mode is Mode.PAPER
+    assert config.enabled == tuple(AssetClass)
+    assert not any(session.construct.fixed for session in config.sessions.values())
