@@ -1,0 +1,1 @@
+"""Tests; helpers of a folder are imported as `tests.<folder>.<module>`."""
