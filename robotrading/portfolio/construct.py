@@ -118,13 +118,12 @@ def _bases(
             days = settings.volatility_days
             found = {i: schemes.daily_volatility(bars[i], days, as_of) for i in universe if i in bars}
             return schemes.inverse_volatility(universe, {i: v for i, v in found.items() if v is not None}, room)
-        case Scheme.MARKET_CAP:
-            if not index_weights:
-                raise DataError(
-                    "construct.scheme is market_cap and no index weights came: check the source of the index, "
-                    "or choose equal, fixed or inverse_volatility"
-                )
+        case Scheme.MARKET_CAP if index_weights:
             return schemes.market_cap(universe, index_weights, room)
+    raise DataError(
+        "construct.scheme is market_cap and no index weights came: check the source of the index, "
+        "or choose equal, fixed or inverse_volatility"
+    )
 
 
 def _draft(

@@ -1,0 +1,266 @@
+"""The rules at the door: each one alone, all together, and over any sequence of orders and partial fills."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from robotrading.domain.book import Account, Position
+from robotrading.domain.errors import LimitBreached
+from robotrading.domain.orders import Intent, OrderType, Side
+from robotrading.portfolio.limits import RULES, LimitSettings, OrderView, Scope, breaches, check_order
+from tests.unit.portfolio.plan_worlds import DAY, KIND, NOW, D, quote, stock
+
+A = stock("A")
+RULEBOOK = LimitSettings()
+
+
+def account(held: Decimal | int = 100, **others: object) -> Account:
+    base = Account(
+        "DU1", "USD", D(100_000), D(200_000), {"USD": D(50_000)}, (Position(A, D(held), D(90)),), NOW, D(100_000)
+    )
+    return replace(base, **others)
+
+
+def view(**others: object) -> OrderView:
+    base = OrderView(
+        account=account(),
+        expected_account_id="DU1",
+        expected_paper=True,
+        quote=quote(A, "100"),
+        now=NOW,
+        market_open=True,
+        halted="",
+        capital=D(100_000),
+        budget=D(100_000),
+        currency="USD",
+        owned=D(100),
+        positions_count=1,
+        turnover_today=D(0),
+        cash_available=D(50_000),
+    )
+    return replace(base, **others)
+
+
+def order(
+    side: Side = Side.BUY, quantity: Decimal | str | int = 10, limit: str | None = "100.30", **others: object
+) -> Intent:
+    price = None if limit is None else D(limit)
+    kind = OrderType.MARKET if limit is None else OrderType.LIMIT
+    base = Intent("rt-1", "s1", KIND, DAY, A, side, D(quantity), kind, D(100), "because", price)
+    return replace(base, **others)
+
+
+def broken(intent: Intent, world: OrderView, limits: LimitSettings = RULEBOOK) -> list[str]:
+    return [breach.rule for breach in breaches(intent, world, limits)]
+
+
+@pytest.mark.parametrize("intent", [order(), order(Side.SELL, limit="99.70"), order(limit=None), order(Side.SELL, 100)])
+def test_an_ordinary_order_passes(intent: Intent) -> None:
+    check_order(intent, view(), RULEBOOK)
+
+
+OLD = quote(A, "100")
+BREACHES = [
+    ("account_id", {"expected_account_id": "U9"}, {}, "the broker's account is DU1, the configuration names U9"),
+    ("paper_mode", {"expected_paper": False}, {}, "the account is a paper account, the configuration says live"),
+    ("halted", {"halted": "by hand"}, {}, "trading is halted: by hand"),
+    ("open_ticket", {"open_ticket": "rt-0 is unknown"}, {}, "not settled: rt-0 is unknown"),
+    ("currency", {"currency": "EUR"}, {}, "it trades in USD and the session's bounds are in EUR"),
+    ("trading_hours", {"market_open": False}, {}, "the market is closed at 2025-09-26 19:30 UTC"),
+    ("quote_known", {"quote": None}, {}, "there is no usable quote"),
+    ("quote_fresh", {"quote": replace(OLD, at=NOW - timedelta(seconds=901))}, {}, "901 s old, limits.max_quote_age is 900"),
+    ("price_jump", {"quote": replace(OLD, close=D(60))}, {}, "lies 66.7 % from the last close 60, the bound is 50.0 %"),
+    ("order_value", {}, {"max_order_value": D(1000)}, "it is worth 1003.00 USD, more than 1000.00 USD"),
+    ("daily_loss", {"day_start_value": D(106_000)}, {}, "the day has lost 5.7 %, the bound is 5.0 %"),
+    ("position_value", {}, {"max_position_share": D("0.11")}, "the position would be worth 11033.00 USD"),
+    ("turnover", {"turnover_today": D(199_500)}, {}, "turnover would be 200503.00 USD, more than 200000.00 USD"),
+    ("cash", {"cash_available": D("1003.99"), "commission": D(1)}, {}, "it needs 1004.00 USD with commission"),
+    ("cash", {"cash_available": None}, {}, "shows no cash in USD"),
+    ("buying_power", {"account": account(buying_power=D(1000))}, {}, "the buying power is 1000.00 USD"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "world", "limits", "words"), BREACHES)
+def test_each_rule_stops_a_buy_and_says_why(
+    rule: str, world: dict[str, object], limits: dict[str, object], words: str
+) -> None:
+    found = breaches(order(), view(**world), replace(RULEBOOK, **limits))
+    assert [b.rule for b in found] == [rule]
+    assert words in str(found[0])
+    assert str(found[0]).startswith("buy 10 A: ")
+    with pytest.raises(LimitBreached, match=re.escape(words)):
+        check_order(order(), view(**world), replace(RULEBOOK, **limits))
+
+
+@pytest.mark.parametrize(("rule", "world", "limits", "words"), BREACHES)
+def test_a_reducing_sell_is_stopped_only_by_the_rules_for_every_order(
+    rule: str, world: dict[str, object], limits: dict[str, object], words: str
+) -> None:
+    scope = {r.__name__: s for r, s in RULES}[rule]
+    expected = [rule] if scope is Scope.EVERY else []
+    assert broken(order(Side.SELL), view(**world), replace(RULEBOOK, **limits)) == expected
+
+
+def test_a_new_position_needs_a_free_place_and_a_held_one_does_not() -> None:
+    full = {"positions_count": 600}
+    assert broken(order(), view(**full, owned=D(0))) == ["positions_count"]
+    assert broken(order(), view(**full)) == []
+    assert broken(order(), view(**full, owned=D(0), open_buy_quantity=D(1))) == []
+    assert broken(order(Side.SELL), view(**full)) == []
+
+
+@pytest.mark.parametrize(
+    ("intent", "words"),
+    [
+        (order(quantity="NaN"), "one is NaN"),
+        (order(quantity=0), "one is 0"),
+        (order(quantity=-3), "one is -3"),
+        (order(quantity="2.5"), "quantity 2.5 is not a multiple of the lot of 1"),
+        (order(instrument=replace(A, min_quantity=D(20))), "quantity 10 is below the smallest order of 20"),
+        (order(limit="100.305"), "price 100.305 is not on the tick of 0.01"),
+        (order(limit="0"), "one is 0"),
+        (order(limit="Infinity"), "one is Infinity"),
+        (order(stop_price=D("90.001")), "price 90.001 is not on the tick"),
+        (order(arrival_price=D("NaN")), "one is NaN"),
+    ],
+)
+def test_senseless_numbers_are_refused_before_anything_is_computed(intent: Intent, words: str) -> None:
+    (breach,) = breaches(intent, view(halted="too"), RULEBOOK)
+    assert breach.rule == "sound_numbers"
+    assert words in str(breach)
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "stopped"),
+    [
+        (Side.BUY, "105", False),
+        (Side.BUY, "105.01", True),
+        (Side.BUY, "94.99", True),
+        (Side.SELL, "95", False),
+        (Side.SELL, "94.99", True),
+    ],
+)
+def test_the_collar_binds_limits_on_both_sides(side: Side, limit: str, stopped: bool) -> None:
+    assert broken(order(side, limit=limit), view()) == ["price_collar"] * stopped
+
+
+def test_without_a_limit_the_decided_price_must_be_near_the_quote() -> None:
+    assert broken(order(limit=None, arrival_price=D(90)), view()) == ["price_collar"]
+
+
+@pytest.mark.parametrize("close", [None, D(0), D("NaN")])
+def test_without_a_last_close_there_is_no_jump(close: Decimal | None) -> None:
+    assert broken(order(), view(quote=replace(OLD, close=close))) == []
+
+
+@pytest.mark.parametrize(("start", "stopped"), [(None, True), (D(0), True), (D(105_264), True), (D(105_260), False)])
+def test_a_day_whose_start_is_unknown_or_that_lost_too_much_takes_no_entry(
+    start: Decimal | None, stopped: bool
+) -> None:
+    world = view(account=account(day_start_value=None), day_start_value=start)
+    assert broken(order(), world) == ["daily_loss"] * stopped
+    assert broken(order(), world, replace(RULEBOOK, max_daily_loss_share=D(1))) == []
+    assert broken(order(Side.SELL), world) == []
+
+
+def test_the_accounts_own_day_start_serves_when_the_ledger_has_none() -> None:
+    assert broken(order(), view(account=account(day_start_value=D(120_000)))) == ["daily_loss"]
+
+
+def test_open_sells_count_against_what_is_owned() -> None:
+    assert broken(order(Side.SELL, 60), view(open_sell_quantity=D(40))) == []
+    found = breaches(order(Side.SELL, 61), view(open_sell_quantity=D(40)), RULEBOOK)
+    assert [b.rule for b in found] == ["ownership"]
+    assert "101 would be sold with open sells, the bot owns 100 and the account holds 100" in str(found[0])
+
+
+def test_holdings_of_others_are_never_sold() -> None:
+    """200 in the account, 100 of them the bot's: the 101st is refused, with and without permission to go short."""
+    world = view(account=account(200))
+    assert "ownership" in broken(order(Side.SELL, 101), world)
+    assert "ownership" in broken(order(Side.SELL, 101), world, replace(RULEBOOK, allow_short=True))
+
+
+def test_what_the_account_does_not_hold_is_not_sold() -> None:
+    assert "ownership" in broken(order(Side.SELL, 60), view(account=account(50)))
+
+
+def test_going_short_needs_permission_and_counts_as_an_entry() -> None:
+    short = replace(RULEBOOK, allow_short=True)
+    assert broken(order(Side.SELL, 130), view()) == ["ownership"]
+    assert broken(order(Side.SELL, 130), view(), short) == []
+    assert broken(order(Side.SELL, 130), view(day_start_value=D(200_000)), short) == ["daily_loss"]
+    assert broken(order(Side.SELL, 400), view(), short) == ["position_value"]
+
+
+def test_bounds_are_judged_at_the_dearest_known_price() -> None:
+    limits = replace(RULEBOOK, max_order_value=D(1040))
+    assert broken(order(), view(quote=quote(A, "104.10")), limits) == ["order_value"]
+    assert broken(order(limit=None), view(), replace(RULEBOOK, max_order_value=D(1000))) == []
+
+
+def test_buying_power_in_another_currency_is_not_compared() -> None:
+    assert broken(order(), view(account=account(base_currency="EUR", buying_power=D(1)))) == []
+
+
+def test_the_first_breach_in_the_order_of_the_table_is_raised() -> None:
+    world = view(expected_account_id="U9", halted="by hand", cash_available=D(0))
+    assert broken(order(), world) == ["account_id", "halted", "cash"]
+    with pytest.raises(LimitBreached) as caught:
+        check_order(order(), world, RULEBOOK)
+    assert caught.value.rule == "account_id"
+
+
+def test_each_rule_has_a_sentence_and_the_document_lists_all_in_order() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "planning.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", document, re.MULTILINE)
+    assert rows == [("sound_numbers", "every"), *((rule.__name__, str(scope)) for rule, scope in RULES)]
+    assert all(rule.__doc__ for rule, _ in RULES)
+
+
+BOUNDS = LimitSettings(
+    max_order_value=D(3000), max_position_share=D("0.05"), max_positions=2, max_turnover_share=D("0.1")
+)
+steps = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(Side), st.integers(1, 60), st.integers(0, 4)), max_size=25
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps, st.integers(0, 20))
+def test_no_sequence_of_orders_and_partial_fills_exceeds_a_bound(steps, foreign) -> None:
+    """Whatever is tried: bounds hold, nothing is sold beyond what was bought, foreign units stay where they are."""
+    items = [stock(f"S{n}") for n in range(3)]
+    owned = dict.fromkeys(items, D(0))
+    cash, turnover = D(8000), D(0)
+    for place, side, quantity, quarters in steps:
+        item = items[place]
+        positions = tuple(Position(i, owned[i] + foreign, D(1)) for i in items if owned[i] + foreign)
+        world = view(
+            account=account(positions=positions),
+            quote=quote(item, "100"),
+            owned=owned[item],
+            positions_count=sum(1 for q in owned.values() if q),
+            turnover_today=turnover,
+            cash_available=cash,
+        )
+        intent = order(side, quantity, instrument=item)
+        if breaches(intent, world, BOUNDS):
+            continue
+        done = D(quantity * quarters // 4)
+        owned[item] += side.sign * done
+        cash -= side.sign * done * D("100.30")
+        turnover += intent.value if side is Side.BUY else done * D("100.30")
+        assert intent.value <= BOUNDS.max_order_value
+        assert 0 <= owned[item] * D("100.30") <= D(5000)
+        assert sum(1 for q in owned.values() if q) <= BOUNDS.max_positions
+        assert cash >= 0
+        assert side is Side.SELL or turnover <= D(10_000)
