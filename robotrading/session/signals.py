@@ -11,6 +11,7 @@ columns a signal reads, not whole bars.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ CHUNKS_PER_WORKER = 4
 """Enough for even loads, few enough for little traffic."""
 PATIENCE = 120.0
 """Seconds without any chunk finishing after which a worker counts as hung."""
-_LOST = (BrokenProcessPool, TimeoutError, MemoryError)
+_LATE = (TimeoutError, multiprocessing.TimeoutError)  # joblib raises the second, which is not the first
+_LOST = (BrokenProcessPool, MemoryError, *_LATE)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,7 +75,7 @@ def signals_for(
     """
     need = bars_needed(settings)
     tasks = [_task(series, states.get(instrument), need) for instrument, series in bars.items()]
-    tasks.sort(key=lambda task: (task.instrument.asset_class, task.instrument.key))
+    tasks.sort(key=lambda task: task.instrument.key)
     found: dict[Instrument, tuple[Signal, FitState | None]] = {}
     for answers in _answers(tasks, settings, workers_for(settings.workers, len(tasks))):
         for instrument, signal, state in answers:
@@ -183,10 +185,8 @@ def _numbered(work: Callable[[Sequence[T]], R], number: int, chunk: Sequence[T])
 
 
 def _reason(error: BaseException, patience: float) -> str:
-    match error:
-        case TimeoutError():
-            return f"its process did not answer within {patience:.0f} seconds and was ended."
-        case MemoryError():
-            return "its process ran out of memory; raise memory_mb or shorten signal.hmm.lookback_days."
-        case _:
-            return "its process died, which is often the system's out-of-memory kill; lower signal.workers."
+    if isinstance(error, _LATE):
+        return f"its process did not answer within {patience:.0f} seconds and was ended."
+    if isinstance(error, MemoryError):
+        return "its process ran out of memory; raise memory_mb or shorten signal.hmm.lookback_days."
+    return "its process died, which is often the system's out-of-memory kill; lower signal.workers."

@@ -158,10 +158,9 @@ def filter_forward(returns: Floats, model: Fit) -> tuple[float, ...] | FitFailur
         means=(np.array(model.means) - model.centre) / model.scale,
         variances=(np.array(model.volatilities) / model.scale) ** 2,
     )
-    try:
-        _, forward = filtered(sample, parameters)
-    except ValueError as error:
-        return FitFailure("impossible_data", f"The fitted model cannot explain the returns: {error}.")
+    likelihood, forward = filtered(sample, parameters)
+    if not math.isfinite(likelihood):
+        return FitFailure("impossible_data", "The stored model gives the returns no finite likelihood.")
     return tuple(forward[-1].tolist())
 
 

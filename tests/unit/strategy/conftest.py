@@ -1,0 +1,8 @@
+"""The series that these tests share are in `two_regimes.py`, which is found under any import mode."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
