@@ -2,11 +2,13 @@
 
 Entry points: `HttpClient`, `Answer`, `redact`, `describe_status`.
 Invariants: a request ends within its seconds plus one read, however slowly the server drips; a body never grows past
-`max_bytes`; TLS certificates are verified; no error text, repr or chained exception contains the key.
+`max_bytes`; TLS certificates are verified; no error text, repr, chained exception or log line
+contains the key.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +35,17 @@ def redact(text: str, *secrets: str) -> str:
         if secret:
             text = text.replace(secret, "***")
     return _KEY_ECHOED.sub(r"\1***", _KEY_IN_URL.sub(r"\1=***", text))
+
+
+class _WithoutKeys(logging.Filter):
+    """For urllib3, which writes whole addresses into its debug log, the key's parameter among them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return True
+
+
+_WITHOUT_KEYS = _WithoutKeys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,8 @@ class HttpClient:
         self._clock = clock
         self._max_bytes = max_bytes
         self._secret = secret
+        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).addFilter(_WITHOUT_KEYS)
         self._session = requests.Session()
         self._session.max_redirects = 5
         self._session.headers.update({"User-Agent": user_agent, "Accept-Language": "en-US,en;q=0.8"})

@@ -143,6 +143,16 @@ def test_an_echoed_key_is_taken_out_of_the_error():
         assert "***" in str(refused(get))
 
 
+def test_the_key_is_in_no_log_line_at_any_level(caplog):
+    caplog.set_level("DEBUG")
+    with asking(Reply(200, "fine")) as get:
+        get()
+    with asking(Reply(200, "half", declared=100)) as get:
+        refused(get)
+    assert "GET /x?apikey=***" in caplog.text
+    assert KEY not in caplog.text
+
+
 @pytest.mark.parametrize(
     "text",
     [

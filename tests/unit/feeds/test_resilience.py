@@ -107,6 +107,14 @@ def test_retry_after_beyond_max_wait_ends_the_call_and_holds_everybody_back_unti
     assert world.ask() == "data"
 
 
+def test_a_pause_longer_than_max_wait_is_not_waited_even_when_there_is_time():
+    world = World(RetrySettings(max_wait=30, total=1000), script=[down(retry_after=31.0), "data"])
+    with pytest.raises(ServiceError) as caught:
+        world.ask()
+    assert caught.value.retry_after == 31.0
+    assert world.clock.waits == []
+
+
 def test_what_cannot_become_better_is_asked_once():
     world = World(script=[ServiceError("bad key", rule="bad_key", retryable=False)])
     with pytest.raises(ServiceError, match="bad key"):

@@ -30,6 +30,13 @@ def state(tmp_path_factory):
     return tmp_path_factory.mktemp("state")
 
 
+@pytest.fixture(autouse=True)
+def _no_crumb_from_another_test():
+    from yfinance.data import SingletonMeta
+
+    SingletonMeta._instances.clear()
+
+
 class Yahoo:
     """A feed over a server; replies by symbol, a list of them is used up one by one and its last one stays."""
 
@@ -120,6 +127,31 @@ def test_the_day_is_the_exchanges_own(state, zone, at):
     rows = [Row(day, 10.0, at=at) for day in DAYS]
     bars = Yahoo(state, {"AAA": chart(rows, zone=zone)}).ask("AAA")["AAA"]
     assert [day.astype(date) for day in bars.dates] == DAYS
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Honolulu", "America/New_York", "Asia/Tokyo"])
+def test_the_period_asked_of_yahoo_holds_the_days_wanted_in_every_zone(state, zone):
+    """The server cuts to the period it is given, as Yahoo does: the first and the last day still come."""
+
+    def cut(request: Request) -> Reply:
+        if not request.path.startswith(QUERY):
+            return Reply(200, "crumb")
+        whole = json.loads(chart(rows_of(DAYS), zone=zone))["chart"]["result"][0]["timestamp"]
+        low, high = int(request.query["period1"]), int(request.query["period2"])
+        kept = [row for row, stamp in zip(rows_of(DAYS), whole, strict=True) if low <= stamp < high]
+        return Reply(200, chart(kept, zone=zone))
+
+    yahoo = Yahoo(state, {})
+    yahoo.server.answer = cut
+    bars = yahoo.ask("AAA", first=DAYS[3], last=DAYS[9])["AAA"]
+    assert (bars.first_day, bars.last_day, len(bars)) == (DAYS[3], DAYS[9], 7)
+
+
+def test_a_price_of_zero_is_passed_on_for_the_checks_to_refuse(state):
+    body = json.loads(chart([*rows_of(DAYS[:3]), Row(DAYS[3], 0.0), Row(DAYS[4], 7.0)]))
+    body["chart"]["result"][0]["indicators"]["quote"][0]["volume"][3] = 0
+    bars = Yahoo(state, {"AAA": json.dumps(body)}).ask("AAA")["AAA"]
+    assert bars.close.tolist() == [100, 101, 102, 0, 7]
 
 
 def test_only_the_days_asked_for_come(state):
@@ -280,6 +312,21 @@ def test_hanging_cookie_hosts_cost_one_short_wait_and_not_one_per_symbol(state):
     found = yahoo.ask(*names)
     assert all(isinstance(bars, Bars) for bars in found.values())
     assert SystemClock().monotonic() - before < 2.0
+    sides = [r for r in yahoo.server.requests if not r.path.startswith(QUERY)]
+    assert len(sides) == 1
+
+
+def test_cookie_hosts_are_asked_again_in_the_next_round(state):
+    retry = RetrySettings(timeout=1.2, attempts=2)
+    side = Reply(hang=True)
+    yahoo = Yahoo(state, {"AAA": series()}, side=lambda _: side, clock=SystemClock(), retry=retry)
+    asked = [Instrument("AAA", AssetClass.EQUITIES)]
+    with yahoo.server:
+        yahoo.feed.daily(asked, DAYS[0], DAYS[-1])
+        side = Reply(200, "crumb")
+        yahoo.feed.daily(asked, DAYS[0], DAYS[-1])
+        yahoo.feed.close()
+    assert yahoo.server.requests[-1].query["crumb"] == "crumb"
 
 
 def test_a_hanging_chart_ends_in_time(state):
