@@ -45,6 +45,7 @@ class SteadyFeed:
     name = "steady"
 
     def daily(self, instruments: Sequence[Instrument], first: date, last: date) -> Mapping[Instrument, Bars | Skip]:
+        del first
         days = np.busday_offset(np.datetime64(last, "D"), np.arange(-29, 1), roll="backward")
         return {
             one: Bars.from_closes(
@@ -77,11 +78,11 @@ class World:
         self.clock = clock
         self.clients: list[ibapi.IB] = []
 
-    async def client(self, client_id: int = 1, timeout: float = 5.0) -> ibapi.IB:
+    async def client(self, client_id: int = 1, patience: float = 5.0) -> ibapi.IB:
         """A connected client, disconnected with the world."""
         ib = ibapi.IB()
         self.clients.append(ib)
-        await ib.connectAsync("127.0.0.1", self.port, clientId=client_id, timeout=timeout)
+        await ib.connectAsync("127.0.0.1", self.port, clientId=client_id, timeout=patience)
         return ib
 
 
@@ -112,3 +113,14 @@ async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
     while not holds():
         assert loop.time() < end, "what was waited for did not happen"
         await asyncio.sleep(0.005)
+
+
+def errors_of(ib: ibapi.IB) -> list[tuple[int, int]]:
+    """A list that fills with the errors to come: request id and code."""
+    seen: list[tuple[int, int]] = []
+
+    def heard(req_id: int, code: int, *_: object) -> None:
+        seen.append((req_id, code))
+
+    ib.errorEvent += heard
+    return seen

@@ -92,7 +92,7 @@ class ContractBook:
             return self._by_con_id(query)
         if query.sec_type not in ("STK", "CRYPTO"):
             return None
-        name = query.symbol or query.local_symbol
+        name = query.symbol or _symbol_of(query)
         if not name:
             return None
         instrument = self._market.lookup(name, SecType(query.sec_type), query.currency or "USD")
@@ -130,6 +130,11 @@ class ContractBook:
             if wanted and (wanted in listing.symbol.upper() or wanted in listing.instrument.name.upper())
         ]
         return sorted(found, key=lambda listing: (len(listing.symbol), listing.symbol))[:limit]
+
+
+def _symbol_of(query: ContractQuery) -> str:
+    """The symbol in a local name: crypto's carries the currency behind a dot."""
+    return query.local_symbol.partition(".")[0] if query.sec_type == "CRYPTO" else query.local_symbol
 
 
 _Ids = Callable[[Instrument], tuple[int, int]]

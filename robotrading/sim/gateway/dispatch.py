@@ -42,7 +42,10 @@ UNSERVED = {
     100: ("event calendars", 1),
     102: ("event calendars", 1),
 }
-"""Known messages that are refused: what they ask for, and the field of their request id (0 for none)."""
+"""Known messages that are refused: what they ask for, and the field of their request id (0 for none).
+
+Code 322, because ib_async takes 321 for a warning, after which the request would wait for ever.
+"""
 
 CANCELS = frozenset({11, 13, 23, 53, 56, 57, 70, 89, 98, 101, 103})
 """Cancels of what is not served: nothing to say."""
@@ -87,8 +90,8 @@ def _refuse(session: Session, kind: int, values: list[str]) -> None:
         return
     if kind in UNSERVED:
         what, position = UNSERVED[kind]
-        text = f"Error validating request: cause - {what} are not served by this gateway"
-        session.error(_request_id(values, position), Code.INVALID_REQUEST, text)
+        text = f"Error processing request: cause - not served by this gateway: {what}"
+        session.error(_request_id(values, position), Code.NOT_PROCESSED, text)
         return
     session.error(-1, Code.UNKNOWN_MESSAGE, f"Fatal Error: Unknown message id {kind}.")
 

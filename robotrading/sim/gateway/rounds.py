@@ -10,6 +10,8 @@ import contextlib
 import logging
 from typing import Protocol
 
+import msgspec
+
 from robotrading.sim.gateway import accounts, history, prices
 from robotrading.sim.gateway.session import Desk, Session
 from robotrading.sim.gateway.state import StateError, StateFile
@@ -46,7 +48,11 @@ class Rounds:
         name = self._hall.settings.market_name
         if saved.get("market") != name:
             raise StateError(f"{self._state.path}: belongs to the market {saved.get('market')!r}, not to {name!r}")
-        self._hall.exchange.restore(saved["exchange"])
+        try:
+            self._hall.exchange.restore(saved.get("exchange", {}))
+        except msgspec.ValidationError as error:
+            text = f"{self._state.path}: not a gateway's state ({error}); move it away to start afresh"
+            raise StateError(text) from error
 
     def start(self) -> None:
         loops = [self._match(), self._pulse()]

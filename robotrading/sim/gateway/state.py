@@ -62,10 +62,11 @@ class StateFile:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the file by this snapshot; it is on the disk when this returns. Raises `StateError`."""
+        content = json.dumps(state, separators=(",", ":")).encode()
         try:
             handle, name = tempfile.mkstemp(prefix=self.path.name, suffix=".tmp", dir=self.path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(state, file, separators=(",", ":"))
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(self.path)
