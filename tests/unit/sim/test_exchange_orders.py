@@ -6,7 +6,6 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 
 import pytest
-from tests.unit.sim.sim_world import ABC, COIN, NOON, UNPRICED, XYZ, World, request
 
 from robotrading.domain.orders import OrderType, Side, TimeInForce
 from robotrading.sim.calendar import WeekdayCalendar
@@ -18,6 +17,7 @@ from robotrading.sim.exchange_types import (
     OrderMessage,
     OrderStatus,
 )
+from tests.unit.sim.sim_world import ABC, COIN, NOON, UNPRICED, XYZ, World, request
 
 D = Decimal
 
