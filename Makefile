@@ -1,9 +1,10 @@
-# Every target works on the environment in .venv; `make check` is exactly what CI runs.
+# `make check` is exactly what CI runs; the other targets are parts of it, on the environment in .venv.
 PY ?= .venv/bin/python
 
-.PHONY: check lint types imports test cover bench lock format
+.PHONY: check lint types imports test bench docs lock format
 
-check: lint types imports cover
+check:
+	./deploy.sh test
 
 lint:
 	$(PY) -m ruff format --check .
@@ -13,16 +14,24 @@ types:
 	$(PY) -m mypy
 
 imports:
-	$(PY) -c "from importlinter.cli import lint_imports_command as c; c()"
+	.venv/bin/lint-imports
 
 test:
 	$(PY) -m pytest -n 2
+
+bench:
+	$(PY) -m pytest benchmarks
+
+docs:
+	$(PY) -m robotrading.config.document
 
 format:
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
 # Pins for Python 3.11 to 3.13 in one file; needs uv.
+UV = uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 lock:
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements.in -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	$(UV) requirements.in -o requirements.txt
+	$(UV) requirements-dev.in -o requirements-dev.txt
+	sed 's/^ib_insync$$/ib_async/' requirements.in | $(UV) - -o requirements-async.txt

@@ -34,7 +34,7 @@ class LimitSettings:
     seconds. `max_price_jump` is the furthest a quote may lie from the last close.
     """
 
-    max_order_value: Decimal = Decimal(50_000)
+    max_order_value: Decimal = Decimal(100_000)
     max_position_share: Decimal = Decimal("0.25")
     max_positions: int = 600
     max_turnover_share: Decimal = Decimal("2.0")

@@ -55,7 +55,7 @@ def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar) -> 
     if name == "ibkr":
         from robotrading.adapters.ibkr.feed import IbkrFeed  # noqa: PLC0415  brings the broker's library along
 
-        return IbkrFeed(config.gateway(kind), clock)
+        return IbkrFeed(config.gateway(kind, prices=True), clock)
     if name == "synthetic":
         return SyntheticFeed(calendar=calendar, clock=clock)
     raise ConfigError(f"sessions.{kind}.sources: there is no source {name!r}")
