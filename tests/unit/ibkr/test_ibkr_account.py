@@ -1,0 +1,188 @@
+"""Laws of account values, positions, lists of orders and quotes as they are read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from ibkr_values import AAPL, ACCOUNT, COIN, NOW
+
+from robotrading.adapters.ibkr.accounts import account_of, positions_of
+from robotrading.adapters.ibkr.connection import check_account
+from robotrading.adapters.ibkr.contracts import contract_for
+from robotrading.adapters.ibkr.library import Contract, Order
+from robotrading.adapters.ibkr.listings import Reading, completed_orders_of, open_orders_of
+from robotrading.adapters.ibkr.orders import is_ours
+from robotrading.adapters.ibkr.quotes import is_enough, quote_of
+from robotrading.adapters.ibkr.settings import GatewaySettings
+from robotrading.domain.errors import BrokerUnavailable, ConfigError
+from robotrading.domain.orders import Side, TicketStatus
+
+D = Decimal
+ROWS = [
+    ("AccountReady", "true", "", ACCOUNT),
+    ("NetLiquidation", "102000.55", "USD", ACCOUNT),
+    ("BuyingPower", "204000", "USD", ACCOUNT),
+    ("AvailableFunds", "51000", "USD", ACCOUNT),
+    ("TotalCashBalance", "90000", "BASE", ACCOUNT),
+    ("TotalCashBalance", "85000", "USD", ACCOUNT),
+    ("TotalCashBalance", "5000", "EUR", ACCOUNT),
+    ("CashBalance", "1", "GBP", ACCOUNT),
+    ("PreviousDayEquityWithLoanValue", "101000", "USD", ACCOUNT),
+    ("NetLiquidation", "7", "EUR", "DU_OTHER"),
+]
+
+
+def read(rows: list[tuple[str, str, str, str]]):
+    return account_of(rows, (), ACCOUNT, NOW, paper=True)
+
+
+def test_values_are_taken_per_currency_and_the_gateways_own_sum_is_not_added() -> None:
+    account = read(ROWS)
+    assert account.cash == {"USD": D(85_000), "EUR": D(5_000)}
+    assert (account.net_liquidation, account.base_currency) == (D("102000.55"), "USD")
+    assert (account.buying_power, account.day_start_value) == (D(204_000), D(101_000))
+
+
+def test_available_funds_and_cash_balances_stand_in() -> None:
+    rows = [row for row in ROWS if row[0] not in ("BuyingPower", "TotalCashBalance")]
+    account = read(rows)
+    assert account.buying_power == 51_000
+    assert account.cash == {"GBP": D(1)}
+
+
+@pytest.mark.parametrize("missing", ["NetLiquidation", "cash", "power"])
+def test_what_is_missing_is_unknown_never_zero(missing: str) -> None:
+    tags = {"cash": ("TotalCashBalance", "CashBalance"), "power": ("BuyingPower", "AvailableFunds")}
+    gone = tags.get(missing, (missing,))
+    with pytest.raises(BrokerUnavailable):
+        read([row for row in ROWS if row[0] not in gone])
+
+
+def test_values_that_are_not_current_are_not_used() -> None:
+    with pytest.raises(BrokerUnavailable, match="not current"):
+        read([("AccountReady", "false", "", ACCOUNT), *ROWS[1:]])
+
+
+def test_an_unknown_yesterday_is_none() -> None:
+    assert read([row for row in ROWS if row[0] != "PreviousDayEquityWithLoanValue"]).day_start_value is None
+
+
+def test_positions_of_other_kinds_are_counted_and_none_is_dropped() -> None:
+    option = Contract(secType="OPT", symbol="SPY", localSymbol="SPY 261218C00700000", currency="USD")
+    rows = [
+        (ACCOUNT, contract_for(AAPL), 40.0, 45.5),
+        (ACCOUNT, option, -2.0, 310.0),
+        (ACCOUNT, contract_for(COIN), 0.00000001, 60000.0),
+        (ACCOUNT, Contract(secType="STK", symbol="GONE", currency="USD"), 0.0, 0.0),
+        ("DU_OTHER", contract_for(AAPL), 1000.0, 1.0),
+    ]
+    positions, others = positions_of(rows, ACCOUNT, {})
+    assert [(p.instrument.key, p.quantity, p.avg_cost) for p in positions] == [
+        (AAPL.key, D(40), D("45.5")),
+        (COIN.key, D("1E-8"), D(60_000)),
+    ]
+    assert [(skip.subject, skip.rule) for skip in others] == [("SPY 261218C00700000", "other_kind")]
+    assert "-2.0 of OPT" in others[0].reason
+
+
+def test_a_coin_at_two_exchanges_is_one_position() -> None:
+    rows = [
+        (ACCOUNT, Contract(secType="CRYPTO", symbol="BTC", currency="USD", exchange=venue), 1.0, cost)
+        for venue, cost in (("PAXOS", 10.0), ("ZEROHASH", 30.0))
+    ]
+    positions, _ = positions_of(rows, ACCOUNT, {})
+    assert [(p.quantity, p.avg_cost) for p in positions] == [(D(2), D(20))]
+    flat, _ = positions_of([rows[0], (ACCOUNT, rows[1][1], -1.0, 5.0)], ACCOUNT, {})
+    assert [(p.quantity, p.avg_cost) for p in flat] == [(D(0), D(0))]
+
+
+# Lists of orders
+
+READING = Reading(ACCOUNT, {}, is_ours)
+
+
+def state(status: str, **texts: str):
+    from robotrading.adapters.ibkr import library
+
+    return library._library.OrderState(status=status, **texts)
+
+
+def order(**terms: object) -> Order:
+    fields = {"action": "BUY", "totalQuantity": 10.0, "orderRef": "rt-eq-20260304-AAPL-B-1", "account": ACCOUNT}
+    return Order(**{**fields, **terms})
+
+
+def test_open_orders_take_their_newest_status_and_foreign_ones_have_no_reference() -> None:
+    rows = [
+        ("order", 1, (contract_for(AAPL), order(permId=1), state("PreSubmitted"))),
+        ("status", 1, ("Submitted", 4.0)),
+        ("order", 2, (contract_for(AAPL), order(permId=2, orderRef="hand", action="SELL"), state("PreSubmitted"))),
+        ("order", 3, (contract_for(AAPL), order(permId=3, account="DU_OTHER"), state("Submitted"))),
+        ("order", 4, (Contract(secType="FUT", symbol="ES", currency="USD"), order(permId=4), state("Submitted"))),
+    ]
+    orders, others = open_orders_of(rows, READING)
+    assert [(o.intent_id, o.broker_id, o.side, o.filled, o.status) for o in orders] == [
+        ("rt-eq-20260304-AAPL-B-1", 1, Side.BUY, D(4), TicketStatus.PARTIAL),
+        ("", 2, Side.SELL, D(0), TicketStatus.WORKING),
+    ]
+    assert [skip.subject for skip in others] == ["ES"]
+
+
+def test_a_completed_filled_order_has_its_quantity_in_filled_quantity() -> None:
+    rows = [
+        (contract_for(AAPL), order(totalQuantity=0.0, filledQuantity=10.0), state("Filled")),
+        (contract_for(AAPL), order(), state("Cancelled", completedStatus="Cancelled by Trader")),
+    ]
+    orders, others = completed_orders_of(rows, READING)
+    assert [(o.quantity, o.filled, o.status, o.reason) for o in orders] == [
+        (D(10), D(10), TicketStatus.FILLED, ""),
+        (D(10), D(0), TicketStatus.CANCELLED, "Cancelled by Trader"),
+    ]
+    assert others == ()
+
+
+# Quotes
+
+
+def test_live_prices_stand_over_delayed_ones_and_missing_ones_are_none() -> None:
+    quote = quote_of(AAPL, [(1, 99.0), (66, 95.0), (67, 96.0), (4, -1.0), (9, 0.0), (37, 5.0)], NOW)
+    assert quote is not None
+    assert (quote.bid, quote.ask, quote.last, quote.close, quote.delayed) == (D(99), D(96), None, None, False)
+
+
+def test_delayed_prices_say_so_and_no_price_is_no_quote() -> None:
+    quote = quote_of(AAPL, [(66, 95.0), (75, 94.0)], NOW)
+    assert quote is not None
+    assert quote.delayed
+    assert quote_of(AAPL, [(1, -1.0), (2, float("nan"))], NOW) is None
+
+
+def test_both_sides_and_the_last_price_are_enough() -> None:
+    assert not is_enough([(1, 99.0), (2, 100.0)])
+    assert is_enough([(66, 99.0), (67, 100.0), (68, 99.5)])
+
+
+# The account's identity
+
+WRONG: list[tuple[list[str], dict[str, object], str]] = [
+    (["DU1"], {"account": "DU2"}, "not one of this login's"),
+    (["DU1", "DU2"], {}, "2 accounts"),
+    ([], {}, "0 accounts"),
+    (["U1"], {}, "is a live account"),
+    (["DU1"], {"account": "DU1", "paper": False}, "is a paper account"),
+    (["U1"], {"paper": False}, "must be named"),
+]
+
+
+@pytest.mark.parametrize(("accounts", "terms", "words"), WRONG)
+def test_a_wrong_account_is_refused_with_the_way_out(
+    accounts: list[str], terms: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check_account(accounts, GatewaySettings(**terms))  # type: ignore[arg-type]
+
+
+def test_the_only_paper_account_needs_no_name() -> None:
+    assert check_account(["DU1"], GatewaySettings()) == "DU1"
+    assert check_account(["U1", "U2"], GatewaySettings(account="U2", paper=False)) == "U2"
