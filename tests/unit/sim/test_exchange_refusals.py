@@ -176,3 +176,15 @@ def test_a_preview_leaves_no_trace() -> None:
     assert world.exchange.preview(1, order.order_id, request(ABC, Side.BUY, 2, limit_price=90)) is None
     assert world.now(order) == order
     assert not world.exchange.completed_orders()
+
+
+def test_a_child_larger_than_its_parent_sells_what_is_there() -> None:
+    world = World()
+    parent = world.placed(quantity=5, limit_price=101, transmit=False)
+    child = world.placed(side=SELL, quantity=8, limit_price=105, parent_id=parent.order_id)
+    world.exchange.step()
+    world.price(ABC, 106)
+    world.exchange.step()
+    assert (world.now(child).filled, world.held(ABC)) == (5, 0)
+    world.exchange.step()
+    assert world.now(child).status is OrderStatus.CANCELLED
