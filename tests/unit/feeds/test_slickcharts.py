@@ -13,8 +13,9 @@ import pytest
 from scripted_http import ManualClock, Reply, ScriptedServer
 
 from robotrading.adapters.feeds.settings import RetrySettings, SlickchartsSettings
-from robotrading.adapters.feeds.slickcharts import Slickcharts, parse_page, yahoo_symbol
+from robotrading.adapters.feeds.slickcharts import Slickcharts, parse_page, refuse_implausible, yahoo_symbol
 from robotrading.adapters.resilience import Policy, ServiceError
+from robotrading.domain.market import Constituent
 
 NEW = ("#", "Company", "Symbol", "Weight", "\xa0\xa0\xa0Price", "Chg", "% Chg")
 OLD = ("Rank", "Company", "Symbol", "Weight")
@@ -91,10 +92,10 @@ def test_the_page_is_asked_for_as_a_browser_would():
     assert served.source.name == "slickcharts"
 
 
-def broken(change):
+def changed(place, row):
     members = generated()
-    change(members)
-    return page(members)
+    members[place] = row
+    return members
 
 
 @pytest.mark.parametrize(
@@ -104,25 +105,45 @@ def broken(change):
         ("<table></table>", "headings", "company, symbol, weight"),
         (page(generated(), heading=("#", "Company", "Ticker", "Weight")), "headings", "no column symbol"),
         (page(generated(380)), "member_count", "380 rows"),
-        (page(generated(600)), "member_count", "600 rows"),
-        (broken(lambda m: m.__setitem__(3, m[4])), "duplicates", "S4"),
-        (broken(lambda m: m.__setitem__(3, ("", "Nobody", 1.0))), "empty_symbol", "Nobody"),
-        (broken(lambda m: m.__setitem__(3, ("S3", "x", -1.0))), "positive_weights", "S3"),
-        (broken(lambda m: m.__setitem__(3, ("S3", "x", 0))), "positive_weights", "S3"),
-        (broken(lambda m: m.__setitem__(3, ("S3", "x", "NaN"))), "positive_weights", "S3"),
-        (broken(lambda m: m.__setitem__(3, ("S3", "x", "n/a"))), "row", "n/a"),
-        (broken(lambda m: m.__setitem__(0, ("S0", "x", 30.0))), "weight_sum", "sum to 1.2"),
-        (broken(lambda m: m.__delitem__(slice(0, 4))), "weight_sum", "sum to 0.8"),
+        (page(changed(3, ("S3", "x", "n/a"))), "row", "n/a"),
         (page(generated()).replace("<tbody>", "<tbody><tr><td>advertisement</td></tr>"), "row", "advertisement"),
     ],
 )
-def test_what_is_not_plausible_is_refused_by_name(html, rule, says):
+def test_a_page_that_cannot_be_believed_is_refused_by_name(html, rule, says):
     served = Served(Reply(200, html))
     error = served.refusal()
     assert error.rule == rule
     assert says in str(error)
     assert not error.retryable
     assert len(served.server.requests) == 1, "asking again would give the same page"
+
+
+@pytest.mark.parametrize(
+    "members, rule, says",
+    [
+        (generated(399), "member_count", "399 rows"),
+        (generated(521), "member_count", "521 rows"),
+        (changed(3, ("S4", "again", 1.0)), "duplicates", "S4"),
+        (changed(3, ("", "Nobody", 1.0)), "empty_symbol", "Nobody"),
+        (changed(3, ("S3", "x", -1.0)), "positive_weights", "S3"),
+        (changed(3, ("S3", "x", 0)), "positive_weights", "S3"),
+        (changed(3, ("S3", "x", "NaN")), "positive_weights", "S3"),
+        (changed(0, ("S0", "x", 30.0)), "weight_sum", "sum to 1.2"),
+        (generated()[4:], "weight_sum", "sum to 0.8"),
+    ],
+)
+def test_each_rule_of_plausibility_names_itself(members, rule, says):
+    found = [Constituent(symbol, name, Decimal(str(percent)) / 100) for symbol, name, percent in members]
+    with pytest.raises(ServiceError) as caught:
+        refuse_implausible(found)
+    assert caught.value.rule == rule
+    assert says in str(caught.value)
+    assert "last good list" in str(caught.value)
+
+
+def test_the_bounds_themselves_are_plausible():
+    for count in (400, 520):
+        refuse_implausible([Constituent(f"S{n}", "x", Decimal(1) / count) for n in range(count)])
 
 
 def test_a_busy_site_is_asked_again_and_then_reported():
