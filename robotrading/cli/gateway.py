@@ -1,0 +1,68 @@
+"""`gateway`: the pretend broker by itself, for practising with any TWS client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from robotrading.sim.gateway.server import GatewayServer
+
+
+def gateway(  # noqa: PLR0913, PLR0917  one parameter per option
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 4002,
+    host: Annotated[str, typer.Option(help="Address to listen on. There is no password: keep it local.")] = "127.0.0.1",
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps account, orders and executions over restarts.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made-up market: the same seed, the same prices.")] = 7,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="Hold the clock on a past day.", show_default=False
+        ),
+    ] = None,
+    always_open: Annotated[bool, typer.Option("--always-open", help="Fill orders outside market hours too.")] = False,
+) -> None:
+    """Serve a made-up market over the real TWS socket protocol, until interrupted.
+
+    ib_insync, ib_async and other TWS clients connect as they would to IB Gateway. No account is needed, and
+    nothing is ever sent to a broker.
+    """
+    import asyncio  # noqa: PLC0415
+    from contextlib import nullcontext  # noqa: PLC0415
+
+    from robotrading.adapters.calendar import ExchangeCalendar  # noqa: PLC0415
+    from robotrading.sim.gateway.sample import sample_gateway  # noqa: PLC0415
+    from robotrading.sim.gateway.state import StateFile  # noqa: PLC0415
+    from robotrading.wiring.books import clock_for  # noqa: PLC0415
+
+    calendar = ExchangeCalendar()
+    clock = clock_for(as_of.date() if as_of else None, calendar)
+    with StateFile(state) if state else nullcontext() as memory:
+        server = sample_gateway(clock, calendar, seed, memory, always_open=always_open)
+        asyncio.run(_serve(server, host, port))
+
+
+async def _serve(server: GatewayServer, host: str, port: int) -> None:
+    import asyncio  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    from robotrading.sim.gateway.serve import serve_until  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def ready(bound: int) -> None:
+        account, market = server.exchange.account_ids[0], server.settings.market_name
+        typer.echo(
+            f"Gateway on {host}:{bound}, account {account}, market: {market}. Connect any TWS client there, "
+            f"e.g. IB().connect('{host}', {bound}, clientId=1). Ctrl-C stops it."
+        )
+
+    await serve_until(server, host, port, ready=ready, stop=stop)
