@@ -102,6 +102,7 @@ class FeedMarket:
         self._bars: dict[str, Bars] = {}
         self._loaded_until: date | None = None
         self._overrides: dict[str, tuple[Decimal, Decimal | None, Decimal | None]] = {}
+        self._kept: dict[str, tuple[date, tuple[Decimal, Decimal, Decimal, Decimal | None] | None]] = {}
 
     def instruments(self) -> tuple[Instrument, ...]:
         return tuple(self._instruments.values())
@@ -114,17 +115,14 @@ class FeedMarket:
         known = self._instruments.get(instrument.key)
         if known is None:
             return None
-        closes = self._closes(known)
-        override = self._overrides.get(known.key)
-        if override is None and not closes:
+        prices = self._prices(known)
+        if prices is None:
             return None
-        last, bid, ask = override or (closes[-1], None, None)
-        own_bid, own_ask = self._spreads.sides(known, last)
-        previous = closes[0] if len(closes) > 1 or (override is not None and closes) else None
+        last, bid, ask, previous = prices
         return Quote(
             instrument=known,
-            bid=own_bid if bid is None else bid,
-            ask=own_ask if ask is None else ask,
+            bid=bid,
+            ask=ask,
             last=last,
             close=previous,
             at=self._clock.now(),
@@ -150,10 +148,35 @@ class FeedMarket:
         if known is None:
             raise KeyError(f"{instrument}: not in this market; it trades {sorted(self._instruments)}")
         self._overrides[known.key] = (price, bid, ask)
+        self._kept.pop(known.key, None)
 
     def clear_price(self, instrument: Instrument) -> None:
         """Back to the feed's price."""
         self._overrides.pop(instrument.key, None)
+        self._kept.pop(instrument.key, None)
+
+    def _prices(self, instrument: Instrument) -> tuple[Decimal, Decimal, Decimal, Decimal | None] | None:
+        """Last, bid, ask and previous close; reckoned once a day, since every open order asks again and again."""
+        day = self._day(instrument)
+        kept = self._kept.get(instrument.key)
+        if kept is None or kept[0] != day:
+            kept = self._kept[instrument.key] = (day, self._reckoned(instrument))
+        return kept[1]
+
+    def _reckoned(self, instrument: Instrument) -> tuple[Decimal, Decimal, Decimal, Decimal | None] | None:
+        closes = self._closes(instrument)
+        override = self._overrides.get(instrument.key)
+        if override is None and not closes:
+            return None
+        last, bid, ask = override or (closes[-1], None, None)
+        own_bid, own_ask = self._spreads.sides(instrument, last)
+        has_previous = len(closes) > 1 or (override is not None and closes)
+        return (
+            last,
+            own_bid if bid is None else bid,
+            own_ask if ask is None else ask,
+            closes[0] if has_previous else None,
+        )
 
     def _closes(self, instrument: Instrument) -> list[Decimal]:
         """The last two known closes, oldest first, on the tick; fewer where there are fewer."""
@@ -182,3 +205,4 @@ class FeedMarket:
             instrument.key: bars for instrument, bars in answers.items() if isinstance(bars, Bars) and len(bars)
         }
         self._loaded_until = last
+        self._kept.clear()

@@ -27,9 +27,8 @@ def reference_price(request: OrderRequest, quote: Quote | None) -> Decimal | Non
     if request.limit_price is not None:
         return request.limit_price
     market = None if quote is None else (quote.ask or quote.price)
-    if request.stop_price is not None:
-        return request.stop_price if market is None else max(request.stop_price, market)
-    return market
+    known = [price for price in (request.stop_price, market) if price is not None]
+    return max(known, default=None)
 
 
 def armed(order: ExchangeOrder, quote: Quote) -> ExchangeOrder:
@@ -40,9 +39,7 @@ def armed(order: ExchangeOrder, quote: Quote) -> ExchangeOrder:
     if last is None:
         return order
     order = _trailed(order, last) if order.request.order_type is OrderType.TRAIL else order
-    level = order.stop_level
-    if level is None:
-        return order
+    level = order.stop_level or Decimal(0)
     touched = last >= level if order.request.side is Side.BUY else last <= level
     return replace(order, triggered=True) if touched else order
 

@@ -211,10 +211,11 @@ def _cost(order: ExchangeOrder, standing: Standing) -> Decimal | None:
     costs = standing.settings.commissions[request.instrument.asset_class]
     if request.cash_quantity is not None and not order.quantity:
         return request.cash_quantity + order_fee(costs, Decimal(1), request.cash_quantity)
-    price = reference_price(request, standing.quote_of(request.instrument))
-    if price is None:
-        return None
-    if request.limit_price is None:
+    price = request.limit_price
+    if price is None:  # a quote is asked for only where it is needed: this is done for every open order
+        price = reference_price(request, standing.quote_of(request.instrument))
+        if price is None:
+            return None
         price *= 1 + standing.settings.slippage
     value = order.remaining * price
     return value + order_fee(costs, order.remaining, value)

@@ -188,3 +188,19 @@ def test_a_child_larger_than_its_parent_sells_what_is_there() -> None:
     assert (world.now(child).filled, world.held(ABC)) == (5, 0)
     world.exchange.step()
     assert world.now(child).status is OrderStatus.CANCELLED
+
+
+def test_margin_counts_positions_at_market_prices() -> None:
+    world = World(cash={"USD": D(1000)}, holdings={ABC: D(10), XYZ: D(1)}, leverage=D(2))
+    world.price(ABC, 200)  # equity 3050, gross 2050: power 6100 - 2050
+    assert world.placed(XYZ, quantity=82, limit_price=50).code == 201
+    assert world.placed(XYZ, quantity=80, limit_price=50).code is None
+
+
+def test_an_order_is_not_made_smaller_than_what_it_has_filled() -> None:
+    world = World(liquidity=D(6))
+    order = world.placed(limit_price=101)
+    world.exchange.step()
+    assert world.exchange.place(1, order.order_id, request(ABC, Side.BUY, 6, limit_price=101)) is not None
+    assert world.codes() == [201]
+    assert world.now(order).quantity == 10
