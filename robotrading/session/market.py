@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from robotrading.domain.errors import FeedUnavailable
+from robotrading.domain.errors import DataError, FeedUnavailable
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Bars, PriceBasis
 from robotrading.domain.report import Source
@@ -44,6 +44,7 @@ async def prices(world: World, draft: Draft, wanted: Universe) -> Mapping[Instru
             draft.skip(answer)
         else:
             bars[instrument] = answer.until(last)
+    draft.skip(*world.feed_notes())
     if not bars:
         raise FeedUnavailable(f"no prices for any of {len(wanted.instruments)} instruments; see the skipped sources")
     return bars
@@ -67,7 +68,19 @@ async def checks(world: World, draft: Draft, bars: Mapping[Instrument, Bars]) ->
             world.progress("checks", done, len(bars))
             await asyncio.sleep(0)
     draft.sources = tuple(_source(series) for series in good.values())
+    _tell_adjusted(draft)
+    if not good:
+        raise DataError(f"none of {len(bars)} price series passed the checks; nothing is traded, see the reasons")
     return good
+
+
+def _tell_adjusted(draft: Draft) -> None:
+    adjusted = [source.symbol for source in draft.sources if source.adjusted_only]
+    if not adjusted:
+        return
+    names = ", ".join(adjusted[:5]) + (f" and {len(adjusted) - 5} more" if len(adjusted) > 5 else "")
+    sizes = "; the pretend market quotes them, so sizes come from them too" if draft.spec.pretend else ""
+    draft.notes.append(f"only adjusted prices are known of {names}{sizes}")
 
 
 def _source(series: Bars) -> Source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -38,7 +38,10 @@ def _silent(step: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports of one run. `broker` is only read by the pipeline; orders go through the door made around it."""
+    """The ports of one run. `broker` is only read by the pipeline; orders go through the door made around it.
+
+    `feed_notes` tells what the feed's latest answer was served from, where that was not the source itself.
+    """
 
     clock: Clock
     calendar: Calendar
@@ -48,13 +51,15 @@ class World:
     ledger: Ledger
     fits: FitStore
     progress: Callable[[str, int, int], None] = field(default=_silent)
+    feed_notes: Callable[[], Sequence[Skip]] = field(default=tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """Which run this is. `plan_id` executes a stored plan and nothing else; `trade` False stops before the first order.
 
-    `account_id` and `paper` are what the configuration promises; the door refuses any other account.
+    `account_id` and `paper` are what the configuration promises; the door refuses any other account. `pretend` says that
+    the broker is the embedded one, whose quotes are made from the feed's prices.
     """
 
     run_id: str
@@ -66,6 +71,7 @@ class RunSpec:
     paper: bool
     trade: bool = True
     plan_id: str = ""
+    pretend: bool = False
 
     @property
     def kind(self) -> AssetClass:

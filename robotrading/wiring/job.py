@@ -57,6 +57,7 @@ def _spec(config: Config, job: Job, book: Book, trading_date: date) -> RunSpec:
         paper=embedded or config.broker.mode is Mode.PAPER,
         trade=job.trade,
         plan_id=job.plan_id,
+        pretend=embedded,
     )
 
 
@@ -66,10 +67,12 @@ def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
     gateway = config.gateway(job.kind)
     if job.gateway_port:
         gateway = replace(gateway, host="127.0.0.1", port=job.gateway_port, account=EMBEDDED_ACCOUNT, paper=True)
+    feed = feed_for(config, job.kind, calendar)
     return World(
         clock=clock,
         calendar=calendar,
-        feed=feed_for(config, job.kind, calendar),
+        feed=feed,
+        feed_notes=lambda: feed.notes,
         universe=partial(universe_for, config, job.kind),
         broker=IbkrBroker(gateway, clock),
         ledger=ledger,

@@ -71,7 +71,7 @@ class CachedFeed:
         if silence is None:
             fetched, silence = self._ask(whole, start, last)
             got |= fetched
-        self._keep(got, {i: known[i] for i in joined}, start)
+        self._keep(got, {i: known[i] for i in joined}, start, last)
         answer = {i: self._choose(i, got.get(i), known.get(i), silence) for i in dict.fromkeys(instruments)}
         served = {i: _window(bars, first, last) for i, bars in answer.items()}
         if silence is not None and not any(isinstance(bars, Bars) for bars in served.values()):
@@ -125,12 +125,12 @@ class CachedFeed:
             i: answer.get(i) or Skip(i.symbol, STEP, f"{self.name}: no answer", "no_data") for i in instruments
         }, None
 
-    def _keep(self, got: Answer, joined: Mapping[Instrument, Entry], start: date) -> None:
-        """Store what was fetched, up to the last day that was complete then."""
+    def _keep(self, got: Answer, joined: Mapping[Instrument, Entry], start: date, last: date) -> None:
+        """Store what was fetched, up to the last day that was asked for and complete then."""
         entries = []
         for instrument, bars in got.items():
             if isinstance(bars, Bars):
-                complete = self._calendar.last_complete_day(instrument.asset_class, bars.as_of)
+                complete = min(self._calendar.last_complete_day(instrument.asset_class, bars.as_of), last)
                 finished, old = bars.until(complete), joined.get(instrument)
                 whole_at, asked_from = (old.whole_at, old.asked_from) if old else (bars.as_of, start)
                 if len(finished):
