@@ -210,13 +210,39 @@ MESSAGES = st.one_of(
 )
 
 
-def test_no_bytes_whatever_harm_the_gateway_or_another_client():
-    """Random frames and fields: the well-behaved client beside is answered after each of them."""
+CHANGES = st.lists(st.tuples(st.integers(0, 110), TEXTS), max_size=4)
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(MESSAGES, max_size=5))
-    def attack(messages: list[bytes]) -> None:
-        loop.run_until_complete(send(messages))
+
+async def valid_requests(ib) -> list[list[str]]:
+    """What the library writes for an order, a history, a market data line, an executions filter."""
+    contract = await stock(ib)
+    written: list[str] = []
+    send, ib.client.sendMsg = ib.client.sendMsg, written.append
+    ib.client.placeOrder(1, contract, ibapi.LimitOrder("BUY", 10, 250))
+    ib.client.placeOrder(2, contract, ibapi.Order(action="SELL", totalQuantity=1, orderType="TRAIL", trailingPercent=5))
+    ib.client.reqHistoricalData(3, contract, "", "5 D", "1 day", "TRADES", True, 1, True, [])
+    ib.client.reqMktData(4, contract, "", False, False, [])
+    ib.client.reqExecutions(5, ibapi.ExecutionFilter())
+    ib.client.sendMsg = send
+    return [message.split("\0")[:-1] for message in written]
+
+
+def changed(message: list[str], changes: list[tuple[int, str]]) -> bytes:
+    fields = list(message)
+    for at, value in changes:
+        if at and at < len(fields):
+            fields[at] = value
+    return frame(fields)
+
+
+def test_no_bytes_whatever_harm_the_gateway_or_another_client():
+    """Random frames, random fields, valid requests with fields changed: the client beside is answered after each."""
+
+    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(MESSAGES, max_size=4), st.lists(st.tuples(st.integers(0, 4), CHANGES), max_size=4))
+    def attack(messages: list[bytes], twists: list[tuple[int, list[tuple[int, str]]]]) -> None:
+        twisted = [changed(valid[which], changes) for which, changes in twists]
+        loop.run_until_complete(send([*twisted, *messages]))
 
     async def send(messages: list[bytes]) -> None:
         _, writer = await raw(here.port)
@@ -234,6 +260,7 @@ def test_no_bytes_whatever_harm_the_gateway_or_another_client():
     try:
         here = loop.run_until_complete(surroundings.__aenter__())
         ib = loop.run_until_complete(here.client())
+        valid = loop.run_until_complete(valid_requests(ib))
         attack()
         loop.run_until_complete(surroundings.__aexit__(None, None, None))
     finally:
