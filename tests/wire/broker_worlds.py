@@ -115,5 +115,5 @@ async def stage(
 async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait until it holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(seconds):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  anything may make it hold
             await asyncio.sleep(0.005)

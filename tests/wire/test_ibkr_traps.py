@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -15,7 +14,7 @@ from robotrading.domain.errors import BrokerUnavailable, LedgerError, OrderRejec
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, TicketStatus
 from robotrading.domain.skip import Skip
-from robotrading.sim.exchange_types import AccountSeed, ExchangeOrder, ExchangeSettings, OrderStatus
+from robotrading.sim.exchange_types import AccountSeed, ExchangeOrder, ExchangeSettings
 from robotrading.sim.gateway import order_answers
 from robotrading.sim.gateway.settings import DataAccess, Faults, GatewayServerSettings
 
@@ -172,7 +171,9 @@ async def test_a_new_client_object_learns_executions_once_with_corrections_repla
         await first.disconnect()
         second = await here.connected()
         fills = await second.executions()
-        assert [(f.intent_id, f.quantity, f.price, f.revision) for f in fills] == [(order.intent_id, D(10), D("99.5"), 2)]
+        assert [(f.intent_id, f.quantity, f.price, f.revision) for f in fills] == [
+            (order.intent_id, D(10), D("99.5"), 2)
+        ]
         assert fills == await second.executions()
         assert [(o.intent_id, o.quantity, o.filled, o.status) for o in await second.completed_orders()] == [
             (order.intent_id, D(10), D(10), TicketStatus.FILLED)
@@ -187,7 +188,6 @@ async def test_execution_times_are_utc_whatever_the_gateway_shows(zone: str) -> 
         await broker.submit(order)
         await here.saw(order, EventKind.FILLED)
         assert [fill.at for fill in await broker.executions()] == [NOON]
-        assert NOON.tzinfo is UTC
 
 
 async def test_the_same_status_ten_times_is_told_once() -> None:
@@ -305,12 +305,10 @@ async def test_quotes_and_details_of_many_come_in_batches() -> None:
         assert sum(isinstance(item, Skip) for item in (await broker.refine(many)).values()) == 8
 
 
-async def test_an_order_placed_by_hand_with_a_strange_status_is_listed_unknown() -> None:
+async def test_a_status_nobody_knows_decides_nothing() -> None:
     async with stage() as here:
         broker, order = await here.connected(), limit()
         known = await resting(here, order)
         here.server.sessions[0].send(order_answers.order_status(known, "Wondering"))
         await answered(broker)
         assert here.told(order) == [EventKind.ACKNOWLEDGED]
-        assert known.status in (OrderStatus.SUBMITTED, OrderStatus.PRE_SUBMITTED)
-        assert datetime.now(UTC).tzinfo is UTC

@@ -155,7 +155,9 @@ class IbkrBroker:
         def place(client: Any) -> None:
             self._require_connection()
             if intent.intent_id in self._desk.translator.standings:
-                raise BrokerError(f"{intent.intent_id}: the broker has this order already; an intent is sent once")
+                log.warning("%s is at the broker already and is not sent again; asking for its state", intent.intent_id)
+                self._doubt(intent.intent_id)
+                return
             self._desk.remembered[instrument.key] = instrument
             order_id = client.getReqId()
             self._desk.translator.sent(intent, order_id)
@@ -174,8 +176,7 @@ class IbkrBroker:
             await self.open_orders()
         key = translator.order_id(intent_id)
         if key is None and intent_id in translator.standings:
-            self._desk.doubts.add(intent_id)
-            self._ask_doubts()
+            self._doubt(intent_id)
         elif key is None:
             raise BrokerError(f"{intent_id}: the broker has no order with this reference; there is nothing to cancel")
         elif key[0] != self._settings.client_id:
@@ -271,6 +272,10 @@ class IbkrBroker:
             ticks, why, rule = [], str(error), "timeout"
         quote = quote_of(instrument, ticks, self._clock.now())
         return quote or Skip(instrument.symbol, "quotes", f"no quote for {instrument}: {why}", rule)
+
+    def _doubt(self, intent_id: str) -> None:
+        self._desk.doubts.add(intent_id)
+        self._ask_doubts()
 
     def _ask_doubts(self) -> None:
         if self._asking is None or self._asking.done():

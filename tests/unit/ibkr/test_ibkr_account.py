@@ -176,9 +176,7 @@ WRONG: list[tuple[list[str], dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("accounts", "terms", "words"), WRONG)
-def test_a_wrong_account_is_refused_with_the_way_out(
-    accounts: list[str], terms: dict[str, object], words: str
-) -> None:
+def test_a_wrong_account_is_refused_with_the_way_out(accounts: list[str], terms: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         check_account(accounts, GatewaySettings(**terms))  # type: ignore[arg-type]
 

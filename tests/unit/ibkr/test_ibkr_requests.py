@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -169,4 +170,4 @@ def test_requests_for_bars_keep_all_three_rules(asked: list[tuple[int, int, floa
         assert all(b - a >= 2.0 - 1e-6 for a, b in zip(mine, mine[3:], strict=False))
         for kind in range(2):
             same = [at for at, _, what in sent if what == (contract, kind)]
-            assert all(b - a >= 15.0 - 1e-6 for a, b in zip(same, same[1:], strict=False))
+            assert all(b - a >= 15.0 - 1e-6 for a, b in pairwise(same))

@@ -231,7 +231,7 @@ SETTLED: list[tuple[str, TicketStatus | None, bool, int | None, int, list[EventK
 
 
 @pytest.mark.parametrize(("case", "status", "acknowledged", "code", "executed", "expected"), SETTLED)
-def test_a_doubt_is_settled_by_the_lists(
+def test_a_doubt_is_settled_by_the_lists(  # noqa: PLR0917  one column each
     case: str,
     status: TicketStatus | None,
     acknowledged: bool,
