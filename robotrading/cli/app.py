@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from robotrading import __version__
-from robotrading.cli import config, run, session, status
+from robotrading.cli import config, gateway, run, session, status
 
 app = typer.Typer(
     name="robotrading",
@@ -16,11 +16,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Rebalance a portfolio at Interactive Brokers, unattended.
-
-    Start with [bold]robotrading demo[/bold]: no account, no keys, no internet. Then edit config.yaml,
-    look at [bold]robotrading plan all[/bold], and let [bold]robotrading run all[/bold] do just that.
-    Paper trading and the embedded gateway are the default; live trading needs two deliberate words.""",
+    help="Rebalance a portfolio at Interactive Brokers, unattended.\n\n"
+    "Start with [bold]robotrading demo[/bold]: no account, no keys, no internet. Then edit config.yaml, look at "
+    "[bold]robotrading plan all[/bold], and let [bold]robotrading run all[/bold] do just that. Paper trading and the "
+    "embedded gateway are the default; live trading needs two deliberate words.",
     epilog="Exit codes: 0 fine, 2 wrong usage or configuration, 3 done in part, 4 failed, 1 a bug.",
 )
 
@@ -45,6 +44,7 @@ app.command(rich_help_panel="Trade")(run.plan)
 app.command("run", rich_help_panel="Trade")(run.run)
 app.command(rich_help_panel="Look")(status.status)
 app.add_typer(config.app, name="config", rich_help_panel="Look")
+app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
 app.command("session", hidden=True)(session.session)
 
 

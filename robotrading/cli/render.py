@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from rich import box
@@ -11,20 +12,24 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from robotrading.domain.orders import Side, Ticket, TicketStatus
-from robotrading.domain.planning import Plan
+from robotrading.domain.orders import Intent, Side, Ticket, TicketStatus
+from robotrading.domain.planning import Plan, Refusal, RefusalRule
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.domain.skip import Skip
 
 _COLOURS = {Outcome.DONE: "green", Outcome.NOTHING_TO_DO: "green", Outcome.PARTLY: "yellow", Outcome.FAILED: "red"}
 _SHOWN_SKIPS = 8
+_SHOWN_REFUSALS = 6
+_SHOWN_SYMBOLS = 12
 
 
 def plan_view(report: SessionReport) -> RenderableType:
     """What a session would do: orders first, then what it leaves and why."""
-    if report.plan is None:
-        return Group(_headline(report), *_skips(report.skips))
-    return Group(_headline(report), _orders(report.plan), _refusals(report.plan), *_skips(report.skips), _hash(report))
+    parts: list[RenderableType] = [_headline(report)]
+    if report.plan is not None:
+        parts += [*_orders(report.plan), *_refusals(report.plan)]
+    parts += [*_skips(report.skips), *_notes(report), *_hash(report)]
+    return Group(*parts)
 
 
 def summary_view(report: SessionReport) -> RenderableType:
@@ -32,9 +37,14 @@ def summary_view(report: SessionReport) -> RenderableType:
     parts: list[RenderableType] = [_headline(report)]
     if report.tickets:
         parts.append(_tickets(report.tickets, report.currency))
-    parts.extend(_skips(report.skips))
-    parts.extend(Padding(Text(f"Note: {note}", style="dim"), (0, 2)) for note in report.notes)
+    if report.plan is not None:
+        parts += _left_alone(report.plan)
+    parts += [*_skips(report.skips), *_notes(report)]
     return Group(*parts)
+
+
+def _notes(report: SessionReport) -> Iterable[RenderableType]:
+    return [Padding(Text(f"Note: {note}", style="dim"), (0, 2)) for note in report.notes]
 
 
 def _headline(report: SessionReport) -> RenderableType:
@@ -55,33 +65,90 @@ def table(*columns: tuple[str, str]) -> Table:
     return made
 
 
-def _orders(plan: Plan) -> RenderableType:
+def _orders(plan: Plan) -> Iterable[RenderableType]:
+    """One line of figures and one of reasons per order, so that the reasons have the whole width."""
     if not plan.intents:
-        return ""
-    shown = table(("", "l"), ("Symbol", "l"), ("Quantity", "r"), ("Limit", "r"), ("Value", "r"), ("Why", "l"))
-    for intent in plan.intents:
-        shown.add_row(
-            _side(intent.side),
-            intent.instrument.symbol,
-            number(intent.quantity),
-            number(intent.limit_price) if intent.limit_price else "market",
-            money(intent.quantity * intent.arrival_price),
-            intent.reason,
-        )
-    return shown
+        return
+    rows = [_order_row(intent) for intent in plan.intents]
+    widths = [max(len(row[column]) for row in (_ORDER_HEAD, *rows)) for column in range(len(_ORDER_HEAD))]
+    yield Padding(Text(_aligned(_ORDER_HEAD, widths), style="bold"), (1, 2, 0, 2))
+    for intent, row in zip(plan.intents, rows, strict=True):
+        colour = "green" if intent.side is Side.BUY else "magenta"
+        yield Padding(Text.assemble((row[0].ljust(widths[0]), colour), _aligned(row, widths)[widths[0] :]), (0, 2))
+        yield Padding(Text(intent.reason, style="dim"), (0, 2, 0, 8))
+
+
+_ORDER_HEAD = ("", "Symbol", "Quantity", "Limit", "Value")
+
+
+def _order_row(intent: Intent) -> tuple[str, ...]:
+    limit = number(intent.limit_price) if intent.limit_price else "market"
+    value = money(intent.quantity * intent.arrival_price)
+    return intent.side.value, intent.instrument.symbol, number(intent.quantity), limit, value
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """The first two columns to the left, figures to the right."""
+    cells = [
+        cell.ljust(width) if column < 2 else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells)
 
 
 def _side(side: Side) -> Text:
     return Text(side.value, style="green" if side is Side.BUY else "magenta")
 
 
-def _refusals(plan: Plan) -> RenderableType:
+def _refusals(plan: Plan) -> Iterable[RenderableType]:
+    """What is left alone, one line per reason: a hundred holdings within their bands are one line."""
     if not plan.refusals:
-        return ""
-    shown = table(("Left alone", "l"), ("Why", "l"))
+        return
+    yield Padding(Text("Left alone", style="bold"), (1, 2, 0, 2))
+    for reason, symbols in _by_reason(plan):
+        yield Padding(Text.assemble((_listed(symbols), "bold"), f": {reason}"), (0, 2))
+
+
+def _by_reason(plan: Plan) -> list[tuple[str, list[str]]]:
+    """Refusals of the same rule together where there are many, each with its own sentence where there are few."""
+    groups: dict[RefusalRule, list[Refusal]] = {}
     for refusal in plan.refusals:
-        shown.add_row(refusal.instrument.symbol, refusal.reason)
-    return shown
+        groups.setdefault(refusal.rule, []).append(refusal)
+    found: list[tuple[str, list[str]]] = []
+    for rule, refusals in groups.items():
+        if len(refusals) > _SHOWN_REFUSALS:
+            found.append((RULE_WORDS[rule], [refusal.instrument.symbol for refusal in refusals]))
+        else:
+            found += [(refusal.reason, [refusal.instrument.symbol]) for refusal in refusals]
+    return found
+
+
+def _listed(symbols: Sequence[str]) -> str:
+    shown = ", ".join(symbols[:_SHOWN_SYMBOLS])
+    return shown if len(symbols) <= _SHOWN_SYMBOLS else f"{shown} and {len(symbols) - _SHOWN_SYMBOLS} more"
+
+
+RULE_WORDS = {
+    RefusalRule.WITHIN_BAND: "within their bands",
+    RefusalRule.TOO_SMALL: "the difference is too small to trade",
+    RefusalRule.COSTS: "trading would cost too much of its value",
+    RefusalRule.NO_CASH: "the cash does not reach",
+    RefusalRule.LOT: "less than one lot away from the target",
+    RefusalRule.FROZEN: "kept as they are, for want of good data or a signal",
+    RefusalRule.NO_QUOTE: "no quote",
+    RefusalRule.OPEN_ORDER: "an earlier order has no known end",
+    RefusalRule.NOT_OWNED: "not bought by the bot",
+    RefusalRule.LIMIT: "a safety limit forbids it",
+    RefusalRule.CURRENCY: "in another currency than the session's",
+}
+"""What a rule says of several instruments at once."""
+
+
+def _left_alone(plan: Plan) -> Iterable[RenderableType]:
+    """After a run: what was left for other reasons than being where it should be."""
+    quiet = (RefusalRule.WITHIN_BAND, RefusalRule.TOO_SMALL, RefusalRule.LOT)
+    rest = replace(plan, refusals=tuple(refusal for refusal in plan.refusals if refusal.rule not in quiet))
+    return _refusals(rest)
 
 
 def _tickets(tickets: Sequence[Ticket], currency: str) -> RenderableType:
@@ -128,16 +195,17 @@ def _skips(skips: Sequence[Skip]) -> Iterable[RenderableType]:
     yield Padding(Group(Text("Left out, healed or done another way:", style="yellow"), *lines), (0, 2))
 
 
-def _hash(report: SessionReport) -> RenderableType:
+def _hash(report: SessionReport) -> Iterable[RenderableType]:
     if report.plan is None or not report.plan.intents:
-        return ""
+        return
     plan = report.plan
-    return Padding(
+    day = f" --as-of {report.trading_date}" if report.mode == "rehearsal" else ""
+    yield Padding(
         Text.assemble(
-            f"Budget {money(plan.budget)} {plan.currency}, free cash {money(plan.cash)}. To do just this: ",
-            (f"robotrading run {plan.kind} --plan {plan.plan_id}", "bold"),
+            f"Budget {money(plan.budget)} {plan.currency}, free cash {money(plan.cash)}. To do just this:\n",
+            (f"robotrading run {plan.kind} --plan {plan.plan_id}{day}", "bold"),
         ),
-        (0, 2),
+        (1, 2, 0, 2),
     )
 
 

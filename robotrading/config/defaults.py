@@ -90,7 +90,7 @@ def _crypto() -> SessionSettings:
         kind=AssetClass.CRYPTO,
         share=Decimal("0.10"),
         universe=UniverseSettings(
-            symbols=("BTC-USD", "ETH-USD"), exchange="PAXOS", lot=Decimal("0.00000001"), tick=Decimal("0.01")
+            symbols=("BTC-USD", "ETH-USD"), exchange="PAXOS", lot=Decimal("0.00000001"), tick=Decimal("0.0001")
         ),
         sources=("yahoo",),
         at="14:00",

@@ -58,8 +58,8 @@ class World:
 class RunSpec:
     """Which run this is. `plan_id` executes a stored plan and nothing else; `trade` False stops before the first order.
 
-    `account_id` and `paper` are what the configuration promises; the door refuses any other account. `pretend` says that
-    the broker is the embedded one, whose quotes are made from the feed's prices.
+    `account_id` and `paper` are what the configuration promises; the door refuses any other account. `pretend`
+    says that the broker is the embedded one, whose quotes are made from the feed's prices.
     """
 
     run_id: str
