@@ -134,7 +134,7 @@ def worlds(draw: st.DrawFn, most: int = 5) -> PlanInputs:
     weights = {i: D(p) / max(sum(parts), 20) for i, p in zip(items, parts, strict=True) if draw(st.integers(0, 9))}
     prices = {i: draw(_decimal("0.50", "900", 2)) for i in items}
     held = {i: draw(st.integers(0, 30)) * budget / 100 / prices[i] for i in items if draw(st.booleans())}
-    owned = {i: (q // i.lot) * i.lot + draw(st.sampled_from([D(0), i.lot / 2])) for i, q in held.items()}
+    owned = {i: (q // i.lot) * i.lot + draw(st.sampled_from([D(0), i.lot / 2, i.lot * 3 / 4])) for i, q in held.items()}
     free = budget - sum((q * prices[i] for i, q in owned.items()), D(0))
     cash = draw(st.sampled_from([free, free / 2, free + 1000, D(0)]))
     account = draw(st.sampled_from([cash, cash + 5000, cash / 3]))

@@ -201,6 +201,17 @@ def test_going_short_needs_permission_and_counts_as_an_entry() -> None:
     assert broken(order(Side.SELL, 400), view(), short) == ["position_value"]
 
 
+def test_open_sells_turn_a_sell_into_an_entry() -> None:
+    short, lost = replace(RULEBOOK, allow_short=True), view(day_start_value=D(200_000), open_sell_quantity=D(90))
+    assert broken(order(Side.SELL, 10), lost, short) == []
+    assert broken(order(Side.SELL, 11), lost, short) == ["daily_loss"]
+
+
+def test_open_buys_count_towards_the_position() -> None:
+    assert broken(order(), view(open_buy_quantity=D(139))) == []
+    assert broken(order(), view(open_buy_quantity=D(140))) == ["position_value"]
+
+
 def test_bounds_are_judged_at_the_dearest_known_price() -> None:
     limits = replace(RULEBOOK, max_order_value=D(1040))
     assert broken(order(), view(quote=quote(A, "104.10")), limits) == ["order_value"]

@@ -105,6 +105,11 @@ def test_a_fraction_of_a_lot_stays_behind() -> None:
     assert "0.50 lots of 1" in reason
 
 
+def test_a_sell_is_not_rounded_up_past_what_is_owned() -> None:
+    plan = make_plan(inputs({A: "0.00001"}, {A: "100"}, {A: "10.7"}), settings())
+    assert orders(plan) == [("A", Side.SELL, D(10))]
+
+
 def test_frozen_means_untouched_and_its_line_says_so() -> None:
     world = inputs({A: "0.5"}, {A: "100"}, {A: "900"})
     plan = make_plan(replace(world, targets=targets({A: "0.5"}, [A])), settings())

@@ -99,7 +99,7 @@ def test_an_overdrawn_purse_buys_nothing() -> None:
 
 def test_one_large_step_beats_many_small_ones_when_it_gains_more() -> None:
     """Greedy by gain per cash would take the cheap lot and leave no cash for the one that matters."""
-    cheap, dear = wish("A", "0.99", 1), wish("B", "0.9", 100)
+    cheap, dear = wish("A", "0.99", 50), wish("B", "0.7", 100)
     assert allocate([cheap, dear], D(100), TradeRules(FREE, SizingSettings(D(0)))) == (0, 1)
 
 
