@@ -272,3 +272,14 @@ def test_processes_share_it_and_a_killed_one_leaves_it_whole(tmp_path):
     assert levels <= {1.0, 2.0}
     assert consistent(store.load([KO])[KO])
     assert store.stats().corrupt == 0
+
+
+def test_strange_files_in_the_directory_are_left_alone(tmp_path):
+    store = cache(tmp_path, max_mb=0)
+    store.store([entry()])
+    note = tmp_path / "bars" / "README"
+    note.write_text("mine")
+    store.clear()
+    store.store([entry(stock(1))])
+    assert note.read_text() == "mine"
+    assert store.stats().series == 1

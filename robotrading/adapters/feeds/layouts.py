@@ -1,8 +1,8 @@
 """Reads price files: CSV or Parquet, long (one row per symbol and day) or wide (one adjusted close column per symbol).
 
 Entry points: `PriceFile` (a file, read once, column by column), `Columns` (one symbol's arrays), `DamagedFile`.
-Invariants: rows keep the file's order, so that the checks see what is really there; nothing is filled or corrected,
-except that as-traded prices are brought to shares of today, because a split is a fact and not a defect.
+Invariants: nothing is filled, sorted or corrected, so that the checks see what is really there, with two exceptions: a
+series written newest first is turned round, and as-traded prices are brought to shares of today. Neither is a defect.
 """
 
 from __future__ import annotations
@@ -191,7 +191,15 @@ def _listed(dates: Days, close: Floats) -> Columns | None:
     if not len(present):
         return None
     rows = slice(present[0], present[-1] + 1)
-    return Columns(dates[rows], {"close": close[rows]}, real=False)
+    return _oldest_first(Columns(dates[rows], {"close": close[rows]}, real=False))
+
+
+def _oldest_first(columns: Columns) -> Columns:
+    """A series written newest first is turned round: that is an order. Any other disorder stays for the checks."""
+    if len(columns.dates) < 2 or not np.all(columns.dates[1:] < columns.dates[:-1]):
+        return columns
+    values = {label: column[::-1] for label, column in columns.values.items()}
+    return Columns(columns.dates[::-1], values, columns.real)
 
 
 def _long(name: str, table: Any) -> dict[str, Columns]:
@@ -213,9 +221,8 @@ def _long(name: str, table: Any) -> dict[str, Columns]:
     for number, symbol in enumerate(encoded.dictionary.to_pylist()):
         span = slice(bounds[number], bounds[number + 1])
         rows = span if in_order else order[span]
-        found[symbol] = _in_shares_of_today(
-            Columns(dates[rows], {label: column[rows] for label, column in values.items()}, real)
-        )
+        series = Columns(dates[rows], {label: column[rows] for label, column in values.items()}, real)
+        found[symbol] = _in_shares_of_today(_oldest_first(series))
     return found
 
 
@@ -236,7 +243,7 @@ def _in_shares_of_today(columns: Columns) -> Columns:
     raw = columns.values["split"]
     ratio = np.where(np.isnan(raw) | (raw <= 0), 1.0, raw)
     values = {**columns.values, "split": ratio}
-    if not _as_traded(columns.values["close"], ratio):
+    if not _as_traded(columns.values["close"], ratio, otherwise=columns.real):
         return Columns(columns.dates, values, columns.real)
     later = np.append(np.cumprod(ratio[::-1])[::-1][1:], 1.0)
     for label in ("open", "high", "low", "close", "dividend"):
@@ -247,8 +254,8 @@ def _in_shares_of_today(columns: Columns) -> Columns:
     return Columns(columns.dates, values, real=True)
 
 
-def _as_traded(close: Floats, ratio: Floats) -> bool:
-    """Whether closes fall by the ratio on every split day; small splits do not show and count as if.
+def _as_traded(close: Floats, ratio: Floats, *, otherwise: bool) -> bool:
+    """Whether closes fall by the ratio on every split day that is large enough to show; `otherwise` where none is.
 
     Where some do and some do not, the series stays as it is and the checks refuse it.
     """
@@ -256,4 +263,6 @@ def _as_traded(close: Floats, ratio: Floats) -> bool:
     days = days[days > 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         move = np.log(close[days] / close[days - 1])
-    return bool(np.all(~np.isfinite(move) | (np.abs(move + np.log(ratio[days])) < np.abs(move))))
+    known = np.isfinite(move)
+    marked = np.abs(move + np.log(ratio[days])) < np.abs(move)
+    return bool(marked[known].all()) if known.any() else otherwise

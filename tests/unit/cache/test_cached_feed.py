@@ -341,3 +341,22 @@ def test_joining_prefers_the_newer_word():
     joined = join(whole.select(slice(0, 20)), tail)
     assert joined.dates.tolist() == whole.dates.tolist()
     assert joined.volume[10] == 7.0
+
+
+def test_nothing_is_kept_of_a_series_whose_only_day_is_running(world):
+    world.clock.at = START.replace(hour=15)
+    world.source.books[KO] = world.source.books[KO].since(FRIDAY)
+    assert len(world.ask(FRIDAY)[KO]) == 1
+    assert world.cache.load([KO]) == {}
+
+
+def test_an_instrument_that_the_source_forgot_to_answer_is_a_skip(world):
+    class Forgetful(Source):
+        def daily(self, instruments, first, last):
+            return {KO: super().daily([KO], first, last)[KO]}
+
+    world.source = Forgetful(world.clock, world.source.books)
+    world.restart()
+    answer = world.ask(instruments=(KO, PEP))
+    assert isinstance(answer[KO], Bars)
+    assert answer[PEP].reason == "yahoo: no answer"

@@ -75,9 +75,26 @@ def test_an_empty_cell_is_nan(tmp_path):
 
 def test_rows_of_one_symbol_keep_the_files_order_however_it_is_sorted(tmp_path):
     header, *rows = LONG.splitlines()
-    shuffled = [rows[3], rows[1], rows[2], rows[0]]
-    bars = daily(write(tmp_path, "mixed.csv", "\n".join([header, *shuffled])))
-    assert [str(day) for day in bars.dates] == [DAYS[1], DAYS[0]]
+    later = rows[0].replace(DAYS[0], DAYS[2])
+    bars = daily(write(tmp_path, "mixed.csv", "\n".join([header, rows[3], rows[1], rows[2], rows[0], later])))
+    assert [str(day) for day in bars.dates] == [DAYS[1], DAYS[0], DAYS[2]]
+    assert bars.close.tolist() == [60.0, 59.5, 59.5]
+
+
+@pytest.mark.parametrize("text", [LONG, WIDE.replace("2024-01-03,,", "2024-01-03,57.5,")], ids=["long", "wide"])
+def test_a_file_written_newest_first_is_turned_round(tmp_path, text):
+    header, *rows = text.splitlines()
+    oldest = daily(write(tmp_path, "a.csv", text))
+    newest = daily(write(tmp_path, "b.csv", "\n".join([header, *rows[::-1]])))
+    assert newest.dates.tolist() == oldest.dates.tolist()
+    assert newest.close.tolist() == oldest.close.tolist()
+
+
+def test_adjusted_closes_without_a_visible_split_stay_adjusted(tmp_path):
+    rows = "symbol,date,close,adj_close,split\nKO,2024-01-02,57,57,1\nKO,2024-01-03,57,57,1.05\n"
+    bars = daily(write(tmp_path, "auto.csv", rows))
+    assert bars.basis is PriceBasis.ADJUSTED
+    assert bars.close.tolist() == [57, 57]
 
 
 def test_a_wide_file_has_adjusted_closes_only_and_no_days_before_the_listing(tmp_path):
@@ -273,3 +290,40 @@ def test_real_files_are_understood(shared, file, symbol, kind, basis):
     assert bars.basis is basis
     assert len(bars) > 3000
     assert np.nanmax(np.abs(np.diff(np.log(bars.close)))) < 0.6, "no split is left in the closes"
+
+
+def test_a_wide_column_without_any_price_is_no_series(tmp_path):
+    path = write(tmp_path, "wide.csv", "date,KO,GONE\n2024-01-02,57,\n2024-01-03,58,\n")
+    gone = Instrument("GONE", AssetClass.EQUITIES)
+    answer = feed(path).daily([KO, gone], FIRST, LAST)
+    assert len(answer[KO]) == 2
+    assert answer[gone].rule == "no_data"
+
+
+def test_a_wide_file_is_asked_again_for_symbols_not_read_yet(tmp_path):
+    files = feed(write(tmp_path, "wide.csv", WIDE))
+    assert files.daily([KO], FIRST, LAST)[KO].close[0] == 57.0
+    assert files.daily([AAPL], FIRST, LAST)[AAPL].close[0] == 180.0
+
+
+def test_as_traded_closes_alone_are_enough(tmp_path):
+    rows = "symbol,date,close,split\nKO,2024-01-02,400,1\nKO,2024-01-03,100,4\n"
+    bars = daily(write(tmp_path, "short.csv", rows))
+    assert bars.close.tolist() == bars.open.tolist() == [100, 100]
+    assert bars.basis is PriceBasis.REAL
+
+
+def test_a_day_without_price_on_the_split_does_not_decide_the_basis(tmp_path):
+    unknown = AS_TRADED.replace("100,101,99,100,99,40", "100,101,99,,99,40")
+    assert daily(write(tmp_path, "gap.csv", unknown)).close[0] == 100
+
+
+def test_a_date_that_is_not_text_either_is_named(tmp_path):
+    path = as_parquet(tmp_path / "n.parquet", symbol=["KO"], date=[20240102], close=[1.0])
+    with pytest.raises(FeedUnavailable, match="row 1: date '20240102' is not a day"):
+        feed(path).daily([KO], FIRST, LAST)
+
+
+def test_dates_written_as_text_are_read(tmp_path):
+    path = as_parquet(tmp_path / "t.parquet", symbol=["KO"], date=["2024-01-02 00:00:00"], close=[1.0])
+    assert str(daily(path).dates[0]) == "2024-01-02"
