@@ -35,6 +35,7 @@ BTC = Instrument(
     "BTC-USD", AssetClass.CRYPTO, exchange="PAXOS", tick=Decimal("0.25"), lot=Decimal("0.0001"),
     min_quantity=Decimal("0.0002"), name="Bitcoin",
 )  # fmt: skip
+VOID = Instrument("VOID", AssetClass.EQUITIES, name="No price is known")
 PRICES = {AAPL: 250.0, BRK: 495.0, TLT: 89.0, BTC: 109_000.0}
 ACCOUNT = "DU1234567"
 
@@ -52,6 +53,7 @@ class SteadyFeed:
                 one, days, np.full(30, PRICES[one]), adj_close=np.full(30, PRICES[one] / 2), as_of=NOW, source="steady"
             )
             for one in instruments
+            if one in PRICES
         }
 
 
@@ -64,7 +66,7 @@ def make_exchange(clock: VirtualClock | None = None, **settings: object) -> Exch
         holdings=((BRK, Decimal(10), Decimal(400)),),
         exchange_rates={"EUR": Decimal("1.1")},
     )
-    market = FeedMarket(SteadyFeed(), clock, tuple(PRICES))
+    market = FeedMarket(SteadyFeed(), clock, (*PRICES, VOID))
     return Exchange(market, clock, (seed,), ExchangeSettings(**settings))
 
 

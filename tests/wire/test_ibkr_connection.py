@@ -125,6 +125,46 @@ async def test_a_lost_link_stops_orders_until_it_is_restored() -> None:
             await until(lambda broker=broker: broker.connected)
 
 
+async def test_what_happened_while_the_link_was_lost_is_asked_for_when_it_is_back() -> None:
+    async with stage() as here:
+        broker, order = await here.connected(), limit()
+        await broker.submit(order)
+        await here.saw(order, EventKind.ACKNOWLEDGED)
+        here.server.broadcast(Code.LINK_LOST)
+        here.server.faults = Faults(withhold_fills=True)
+        here.market.set_price(AAPL, Decimal(89))
+        here.exchange.step()
+        await until(lambda: not broker.connected)
+        here.server.faults = Faults()
+        here.server.broadcast(Code.LINK_RESTORED_DATA_KEPT)
+        await here.saw(order, EventKind.FILLED)
+        assert here.filled(order) == 10
+
+
+async def test_a_read_only_gateway_says_so() -> None:
+    """321 without a request's id answers the open orders, which would otherwise be waited for in vain."""
+    async with stage() as here:
+        broker = await here.connected()
+        here.server.faults = Faults(frozen=True)
+        asked = asyncio.ensure_future(broker.open_orders())
+        await asyncio.sleep(0.05)
+        here.server.sessions[0]._writer.write(b"\0\0\0\x24" + b"4\x002\x00-1\x00321\x00API is Read-Only mode\x00\0\0\0"[:36])
+        with pytest.raises(BrokerUnavailable, match="321"):
+            await asked
+
+
+def test_it_connects_on_a_loop_that_nobody_has_set() -> None:
+    """ib_insync asks the policy for its loop; a runner with a loop of its own does not tell the policy."""
+
+    async def play() -> bool:
+        async with stage() as here:
+            return (await here.connected()).connected
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        assert runner.run(play())
+    asyncio.set_event_loop(None)
+
+
 async def test_disconnecting_leaves_no_task_no_timer_and_no_session() -> None:
     async with stage() as here:
         before = asyncio.all_tasks()

@@ -38,6 +38,7 @@ class Rounds:
         self._unsaved = asyncio.Event()
         self._account_cost = 0.0
         self._account_news: asyncio.TimerHandle | None = None
+        self._saving: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def restore(self) -> None:
@@ -67,6 +68,8 @@ class Rounds:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._account_news is not None:
             self._account_news.cancel()
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
         if self._state is not None:
             self._state.save(self._snapshot())
 
@@ -121,13 +124,20 @@ class Rounds:
                         accounts.tell_summary(session, req_id)
 
     async def _keep(self, state: StateFile) -> None:
-        """Save changes in batches. A disk that refuses is reported; the market goes on without it."""
+        """Save changes in batches, the rarer the dearer. A disk that refuses is reported; the market goes on."""
+        loop = asyncio.get_running_loop()
+        cost = 0.0
         while True:
             await self._unsaved.wait()
-            await asyncio.sleep(self._hall.settings.state_delay)
+            await asyncio.sleep(max(self._hall.settings.state_delay, _SPARING * cost))
             self._unsaved.clear()
+            began = loop.time()
+            content = self._snapshot()
+            cost = loop.time() - began
+            # Shielded: a save that has begun is waited for by `stop`, lest it overtake the last one.
+            self._saving = asyncio.ensure_future(asyncio.to_thread(state.save, content))
             try:
-                await asyncio.to_thread(state.save, self._snapshot())
+                await asyncio.shield(self._saving)
             except StateError:
                 _LOG.exception("the gateway's state was not saved")
 
