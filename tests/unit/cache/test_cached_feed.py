@@ -352,7 +352,7 @@ def test_nothing_is_kept_of_a_series_whose_only_day_is_running(world):
 
 def test_an_instrument_that_the_source_forgot_to_answer_is_a_skip(world):
     class Forgetful(Source):
-        def daily(self, instruments, first, last):
+        def daily(self, instruments, first, last):  # noqa: ARG002
             return {KO: super().daily([KO], first, last)[KO]}
 
     world.source = Forgetful(world.clock, world.source.books)

@@ -331,6 +331,16 @@ def test_a_large_distribution_that_was_adjusted_once_passes():
     assert isinstance(judge(bars(special)), Checked)
 
 
+@pytest.mark.parametrize("move", [0.065, 0.05])
+def test_a_lively_price_may_rise_on_the_day_of_a_distribution(move):
+    c = put(clean(volatility=0.03), "dividend", slice(None), 0)
+    paid = scaled(scaled(c, slice(MID, None), np.exp(move - 0.001)), slice(MID, None), np.exp(-0.08), PRICES)
+    assert isinstance(judge(bars(paid)), Checked)
+    calm = put(clean(volatility=0.004), "dividend", slice(None), 0)
+    paid = scaled(scaled(calm, slice(MID, None), np.exp(move - 0.001)), slice(MID, None), np.exp(-0.08), PRICES)
+    assert judge(bars(paid)).rule in {"distribution_twice", "spliced_adjustment"}
+
+
 def test_a_money_market_fund_may_stand_still_and_a_stock_may_not():
     rng = np.random.default_rng(5)
     fund = 91.5 + 0.01 * np.round(np.cumsum(rng.choice([0, 0, 1, -1], N)))
