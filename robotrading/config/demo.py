@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.config.model import BrokerSettings, Config
-from robotrading.domain.instrument import AssetClass
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.portfolio.construct import Scheme
 from robotrading.session.settings import CapitalSettings, SessionSettings, UniverseSettings
 from robotrading.sim.feed import DEMO_UNIVERSE
 
 DEMO_DAY = date(2025, 9, 26)
 """A Friday with enough of the sample market's history before it."""
+
+_KEEPSAKE = DEMO_UNIVERSE[AssetClass.EQUITIES][0]
+DEMO_HOLDINGS: tuple[tuple[Instrument, Decimal, Decimal], ...] = ((_KEEPSAKE, Decimal(50), Decimal("21.50")),)
+"""Shares that the person held before the bot came, in a symbol that the bot trades too: they must stay."""
 
 
 def demo_config(config: Config) -> Config:

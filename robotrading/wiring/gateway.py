@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from robotrading.config.demo import DEMO_HOLDINGS
 from robotrading.config.model import Config
-from robotrading.domain.instrument import Instrument
+from robotrading.domain.errors import FeedUnavailable
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.ports import Calendar, Clock
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import AccountSeed
@@ -22,32 +25,46 @@ from robotrading.wiring.routing import Routed
 EMBEDDED_ACCOUNT = "DU1000001"
 _CASH = Decimal(1_000_000)
 
+log = logging.getLogger(__name__)
+
 
 @asynccontextmanager
 async def embedded_gateway(
-    config: Config, book: Book, clock: Clock, calendar: Calendar, *, host: str = "127.0.0.1", port: int = 0
+    config: Config, book: Book, kinds: Sequence[AssetClass], clock: Clock, calendar: Calendar
 ) -> AsyncIterator[int]:
-    """Serve the configured instruments while the block runs; yields the port. The account's state stays in the book."""
-    feed = Routed({kind: feed_for(config, kind, calendar) for kind in config.enabled})
-    market = FeedMarket(feed, clock, _instruments(config, book), calendar=calendar)
-    exchange = Exchange(market, clock, [_account(config)], calendar=calendar)
+    """Serve the sessions' instruments while the block runs; yields the port. The account's state stays in the book."""
+    feed = Routed({kind: feed_for(config, kind, calendar) for kind in AssetClass})
+    market = FeedMarket(feed, clock, _instruments(config, book, kinds), calendar=calendar)
+    exchange = Exchange(market, clock, [_account(config, book)], calendar=calendar)
     settings = GatewayServerSettings(market_name=book.mode)
     with StateFile(book.gateway_state) as state:
         server = GatewayServer(exchange, clock, settings, calendar=calendar, state=state)
-        bound = await server.start(host, port)
+        port = await server.start("127.0.0.1", 0)
         try:
-            yield bound
+            yield port
         finally:
             await server.stop()
 
 
-def _instruments(config: Config, book: Book) -> Sequence[Instrument]:
-    """Everything a session may want, and everything the bot owns, in the universe or not any more."""
-    wanted = [instrument for kind in config.enabled for instrument in universe_for(config, kind).instruments]
+def _instruments(config: Config, book: Book, kinds: Sequence[AssetClass]) -> list[Instrument]:
+    """Everything the sessions may want, and everything the bot owns, in a universe or not any more."""
+    wanted = [instrument for kind in kinds for instrument in _wanted(config, kind)]
     with book.ledger() as ledger:
         owned = [position.instrument for position in ledger.positions()]
     return list(dict.fromkeys([*wanted, *owned]))
 
 
-def _account(config: Config) -> AccountSeed:
-    return AccountSeed(EMBEDDED_ACCOUNT, {config.capital.currency: _CASH}, base_currency=config.capital.currency)
+def _wanted(config: Config, kind: AssetClass) -> Sequence[Instrument]:
+    """A universe that cannot be had is that session's to report; the others' market opens all the same."""
+    try:
+        return universe_for(config, kind).instruments
+    except FeedUnavailable as error:
+        log.warning("the embedded gateway serves no %s: %s", kind, error)
+        return ()
+
+
+def _account(config: Config, book: Book) -> AccountSeed:
+    """A million in cash; the demo's account also holds something that is not the bot's, to show that it stays."""
+    holdings = DEMO_HOLDINGS if book.mode == "demo" else ()
+    currency = config.capital.currency
+    return AccountSeed(EMBEDDED_ACCOUNT, {currency: _CASH}, holdings, base_currency=currency)

@@ -34,7 +34,7 @@ async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progr
         ledger = stack.enter_context(book.ledger())
         port = 0
         if is_embedded(config, orders):
-            port = await stack.enter_async_context(embedded_gateway(config, book, clock, calendar))
+            port = await stack.enter_async_context(embedded_gateway(config, book, wanted, clock, calendar))
         children = [_child(config, book, orders, kind, clock, port) for kind in wanted]
         ends = await run_children(children, SystemClock(), progress)
         return [_report(end, ledger, book, calendar, clock) for end in ends]
