@@ -219,3 +219,11 @@ def test_a_refit_is_due_after_so_many_bars_not_calendar_days():
     )
     assert not refit_due(state, dates[:5], USUAL)
     assert refit_due(state, dates, USUAL)
+
+
+def test_a_start_under_which_a_day_is_impossible_is_no_attempt():
+    from robotrading.strategy.hmm import _attempt
+
+    sample = Sample.of(np.array([0.0, 1.0, -1.0, 30.0]))
+    stuck = Parameters(np.array([1.0, 0.0]), np.eye(2), np.zeros(2), np.array([1e-9, 1.0]))
+    assert _attempt(sample, stuck, Climb(1e-9, 1e-2, 2)) is None

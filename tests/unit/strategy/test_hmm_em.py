@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from two_regimes import regime_returns
 
-from robotrading.strategy.hmm_em import Climb, Parameters, Sample, climb, densities, em_step, filtered
+from robotrading.strategy.hmm_em import Climb, Parameters, Sample, Secant, climb, densities, em_step, filtered
 from robotrading.strategy.hmm_start import MOST_STARTS, cold_starts, warm_start
 
 
@@ -167,3 +167,10 @@ def test_a_warm_start_opens_what_had_become_impossible():
     assert start.transitions.min() > 0
     assert start.variances.min() > 0
     assert np.allclose(start.transitions.sum(axis=1), 1.0)
+
+
+def test_at_a_fixed_point_there_is_nothing_to_extrapolate():
+    at = Parameters(np.array([0.5, 0.5]), np.full((2, 2), 0.5), np.array([0.0, 1.0]), np.ones(2))
+    path = Secant().extended(at, at)
+    assert path.leap(at, 1e-3) is None
+    assert path.extended(at, at).leap(at, 1e-3) is None
