@@ -17,8 +17,10 @@ from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.domain.errors import BrokerError, BrokerUnavailable, ConfigError
 from robotrading.domain.orders import EventKind
 from robotrading.sim.exchange_types import AccountSeed
+from robotrading.sim.gateway import answers
 from robotrading.sim.gateway.codes import Code
 from robotrading.sim.gateway.settings import DropAt, Faults
+from robotrading.sim.gateway.wire import frame
 
 pytestmark = pytest.mark.wire
 BOUND = 0.4
@@ -148,8 +150,9 @@ async def test_a_read_only_gateway_says_so() -> None:
         here.server.faults = Faults(frozen=True)
         asked = asyncio.ensure_future(broker.open_orders())
         await asyncio.sleep(0.05)
-        here.server.sessions[0]._writer.write(b"\0\0\0\x24" + b"4\x002\x00-1\x00321\x00API is Read-Only mode\x00\0\0\0"[:36])
-        with pytest.raises(BrokerUnavailable, match="321"):
+        session = here.server.sessions[0]
+        session._writer.write(frame(answers.error(session.version, -1, 321, "The API is in Read-Only mode.")))
+        with pytest.raises(BrokerUnavailable, match="321: The API"):
             await asked
 
 

@@ -48,7 +48,7 @@ class IbkrBroker:
         self._settings = settings
         self._clock = clock
         self._desk = OrderDesk(clock, settings.client_id, self._ask_doubts)
-        self._connection = Connection(settings, self._desk)
+        self._connection = Connection(settings, self._desk, self._ask_all_that_live)
         self._desk.attach(self._connection.reserve_ids)
         self._details: dict[str, Any] = {}
         self._asking: asyncio.Task[None] | None = None
@@ -277,6 +277,11 @@ class IbkrBroker:
         self._desk.doubts.add(intent_id)
         self._ask_doubts()
 
+    def _ask_all_that_live(self) -> None:
+        """After the link was lost: what happened meanwhile may never be sent."""
+        for intent_id in self._desk.translator.living():
+            self._doubt(intent_id)
+
     def _ask_doubts(self) -> None:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._settle_doubts())
@@ -297,6 +302,8 @@ class IbkrBroker:
                 continue
             for intent_id in asked:
                 self._desk.tell(translator.settle(intent_id, still_open, completed, fills, self._clock.now()))
+        for intent_id in sorted(self._desk.doubts):
+            self._desk.tell(translator.unanswered(intent_id, "the gateway's answers change", self._clock.now()))
         self._desk.doubts.clear()
 
     async def _tell_executions(self) -> tuple[Fill, ...]:

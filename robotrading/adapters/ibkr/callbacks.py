@@ -13,7 +13,7 @@ from datetime import UTC
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from robotrading.adapters.ibkr.codes import NOT_AN_ANSWER, link_effect
+from robotrading.adapters.ibkr.codes import REFUSED_STREAMS, is_answer, link_effect
 from robotrading.adapters.ibkr.library import Decoder
 from robotrading.adapters.ibkr.requests import Requests, Topic
 from robotrading.adapters.ibkr.times import to_utc
@@ -133,10 +133,12 @@ class Callbacks:
         """All numbered messages: about a request, an order, or the link."""
         text = f"{errorString} {advanced}".strip()
         if self._requests.is_numbered(reqId):
-            if errorCode not in NOT_AN_ANSWER:
+            if is_answer(errorCode):
                 self._requests.refuse(reqId, errorCode, text)
         elif reqId <= 0 or not self._ears.heard_message(reqId, errorCode, text):
             log.log(logging.WARNING if link_effect(errorCode) else logging.INFO, "gateway: %s %s", errorCode, text)
+            if errorCode in REFUSED_STREAMS:
+                self._requests.refuse_streams(errorCode, text)
             self._on_link(errorCode, text)
 
     # Account and positions.
@@ -186,7 +188,8 @@ class Callbacks:
     def openOrder(self, _orderId: int, contract: Any, order: Any, state: Any) -> None:  # noqa: N802, N803
         if order.whatIf:
             return
-        self._requests.add(Topic.OPEN_ORDERS, ("order", order.permId, (contract, order, state)))
+        key = order.permId or (order.clientId, order.orderId)
+        self._requests.add(Topic.OPEN_ORDERS, ("order", key, (contract, order, state)))
         self._ears.heard_open_order(contract, order, state)
 
     def openOrderEnd(self) -> None:  # noqa: N802
@@ -205,7 +208,7 @@ class Callbacks:
         clientId: int = 0,  # noqa: N803
         *_: object,
     ) -> None:
-        self._requests.add(Topic.OPEN_ORDERS, ("status", permId, (status, filled)))
+        self._requests.add(Topic.OPEN_ORDERS, ("status", permId or (clientId, orderId), (status, filled)))
         self._ears.heard_status((clientId, orderId), permId, status, filled)
 
     def completedOrder(self, contract: Any, order: Any, state: Any) -> None:  # noqa: N802

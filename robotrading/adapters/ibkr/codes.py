@@ -1,6 +1,6 @@
 """What the gateway's numbered messages mean to us.
 
-Entry points: `order_effect`, `link_effect`, `NO_QUOTE`, `NOT_AN_ANSWER`.
+Entry points: `order_effect`, `link_effect`, `is_answer`, `NO_QUOTE`.
 Invariant: a code that is not listed here is never taken for a refusal; about an order it makes us ask what became of
 it.
 """
@@ -111,5 +111,13 @@ NO_QUOTE: Mapping[int, str] = MappingProxyType(
 )
 """Codes that end a request for a quote or for bars, with the rule named in the skip."""
 
-NOT_AN_ANSWER = frozenset({10167, 2119, 2137, 2176, 366})
-"""Said about a request that goes on all the same (delayed data are shown instead, and the like)."""
+NOT_AN_ANSWER = frozenset({366, 10167})
+
+
+def is_answer(code: int) -> bool:
+    """Whether a message about a request ends it; warnings, and delayed data shown instead, do not."""
+    return code not in NOT_AN_ANSWER and not 2100 <= code < 2200
+
+
+REFUSED_STREAMS = frozenset({321, 322})
+"""Without a request's id these refuse what has none, such as the open orders where the API is read-only."""

@@ -30,10 +30,16 @@ PAPER_PREFIX = "D"
 
 
 class Connection:
-    """See the module. `ears` hears of orders; `account` is '' until `open` has returned."""
+    """See the module. `ears` hears of orders; `account` is '' until `open` has returned.
 
-    def __init__(self, settings: GatewaySettings, ears: OrderEars | None = None) -> None:
+    `on_restored` is called when the gateway's own link is back: fills may have happened unseen.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, ears: OrderEars | None = None, on_restored: Callable[[], None] | None = None
+    ) -> None:
         self._settings = settings
+        self._on_restored = on_restored
         self._ears = ears or DeafEars()
         self._pacer = SendPacer(settings.messages_per_second)
         self._client: Any = None
@@ -52,6 +58,7 @@ class Connection:
         """Connect anew. `BrokerUnavailable` when nobody answers, `ConfigError` when it is the wrong account."""
         require_zones(self._settings.timezone)
         await self.close()
+        asyncio.set_event_loop(asyncio.get_running_loop())  # ib_insync asks the policy for the loop that runs
         self._requests = Requests()
         self._gone = asyncio.Event()
         self._link_up = True
@@ -161,6 +168,8 @@ class Connection:
         link = link_effect(code)
         if link is not None:
             self._link_up = link is Link.RESTORED
+            if self._link_up and self._on_restored is not None and self.ready:
+                self._on_restored()
         if code == CLIENT_ID_IN_USE:
             self._refuse(
                 f"client id {self._settings.client_id} is in use at the gateway {self._address}: "

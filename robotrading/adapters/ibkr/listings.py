@@ -6,7 +6,7 @@ foreign one an empty one; orders in what the bot cannot name become skips.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -33,17 +33,20 @@ Listed = tuple[tuple[BrokerOrder, ...], tuple[Skip, ...]]
 
 
 def open_orders_of(rows: Rows, reading: Reading) -> Listed:
-    """`openOrder` messages, each with the `orderStatus` that follows it; the newest of each order counts."""
-    orders: dict[int, Any] = {}
-    statuses: dict[int, tuple[str, Decimal]] = {}
-    for kind, broker_id, row in rows:
+    """`openOrder` messages, each with the `orderStatus` that follows it; the newest of each order counts.
+
+    Rows are (kind, key, content), the key being the permanent id, or client and order id while that is not known.
+    """
+    orders: dict[Hashable, Any] = {}
+    statuses: dict[Hashable, tuple[str, Decimal]] = {}
+    for kind, key, row in rows:
         if kind == "order":
-            orders[broker_id] = row
+            orders[key] = row
         else:
-            statuses[broker_id] = (row[0], known(row[1]) or Decimal(0))
+            statuses[key] = (row[0], known(row[1]) or Decimal(0))
     found = []
-    for broker_id, (contract, order, state) in orders.items():
-        word, filled = statuses.get(broker_id, (state.status, Decimal(0)))
+    for key, (contract, order, state) in orders.items():
+        word, filled = statuses.get(key, (state.status, Decimal(0)))
         quantity = known(order.totalQuantity) or Decimal(0)
         found.append((contract, order, quantity, filled, word, state.warningText))
     return _listed(found, reading)

@@ -159,6 +159,13 @@ class Requests:
         if reply is not None:
             reply.fail(RequestRefused(code, text, reply.rows))
 
+    def refuse_streams(self, code: int, text: str) -> None:
+        """The gateway refuses what was asked without an id; no end of it will come."""
+        for stream in self._streams.values():
+            if stream.reply is not None:
+                stream.owed = max(0, stream.owed - 1)
+                stream.reply.fail(BrokerUnavailable(f"the gateway refuses to answer: {code}: {text}"))
+
     def fail_all(self, reason: str) -> None:
         """Nothing will be answered any more, or what was answered could not be read."""
         streams = [stream.reply for stream in self._streams.values() if stream.reply is not None]

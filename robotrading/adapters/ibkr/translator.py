@@ -87,6 +87,10 @@ class Translator:
         """The order did not leave after all."""
         self.standings.pop(intent_id, None)
 
+    def living(self) -> tuple[str, ...]:
+        """Intents whose end has not been told."""
+        return tuple(name for name, standing in self.standings.items() if standing.ended is None)
+
     def cancel_asked(self, intent_id: str) -> None:
         self.standings[intent_id].cancel_asked = True
 
