@@ -1,0 +1,13 @@
+"""A `SessionReport` for people who are not at the terminal: a page, a plain text, a mail.
+
+Entry points: `report_html`, `report_text`, `subject`, `message`.
+Invariants: no report makes them raise, whatever is missing in it; everything in it that a user, a market or a server
+wrote is one printable line before it is laid out, and escaped where it is HTML; no account id is shown in full.
+"""
+
+from robotrading.adapters.notify.report.letter import message
+from robotrading.adapters.notify.report.page import report_html
+from robotrading.adapters.notify.report.plain import report_text
+from robotrading.adapters.notify.report.view import subject
+
+__all__ = ["message", "report_html", "report_text", "subject"]

@@ -1,0 +1,109 @@
+"""What a report looks like before it is a page or a text: headings, tables, cells; no layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """How a thing is meant; the words say it too, colour is never alone."""
+
+    PLAIN = ""
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    DIM = "dim"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value; `bar` is the length of a bar beneath it, a fraction in [0, 1]."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    bar: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells, and sentences beneath them. `rank` is how much it matters where not all rows can be shown."""
+
+    cells: tuple[Cell, ...]
+    details: tuple[str, ...] = ()
+    rank: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A headed table. `hidden` counts the rows that a short form left out."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    intro: str = ""
+    hidden: int = 0
+
+    def shortened(self, most: int | None) -> Section:
+        """At most so many rows: those that matter most, in their old order."""
+        if most is None or len(self.rows) <= most:
+            return self
+        by_rank = sorted(range(len(self.rows)), key=lambda index: -self.rows[index].rank)
+        kept = tuple(self.rows[index] for index in sorted(by_rank[:most]))
+        return replace(self, rows=kept, hidden=len(self.rows) - most)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A whole report. `facts` are pairs of a label and a value, `alerts` what a person should look at first."""
+
+    title: str
+    subtitle: str
+    tone: Tone
+    verdict: str
+    alerts: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    footer: tuple[str, ...]
+
+    @property
+    def short(self) -> bool:
+        """Whether rows were left out."""
+        return any(section.hidden for section in self.sections)
+
+    def mapped(self, change: Callable[[str], str]) -> View:
+        """The same report with every text changed: the one place that all foreign text passes."""
+        return replace(
+            self,
+            title=change(self.title),
+            subtitle=change(self.subtitle),
+            verdict=change(self.verdict),
+            alerts=tuple(map(change, self.alerts)),
+            facts=tuple((change(label), change(value)) for label, value in self.facts),
+            sections=tuple(_mapped(section, change) for section in self.sections),
+            footer=tuple(map(change, self.footer)),
+        )
+
+
+def _mapped(section: Section, change: Callable[[str], str]) -> Section:
+    rows = tuple(
+        replace(
+            row,
+            cells=tuple(replace(cell, text=change(cell.text)) for cell in row.cells),
+            details=tuple(filter(None, map(change, row.details))),
+        )
+        for row in section.rows
+    )
+    return replace(section, rows=rows, intro=change(section.intro))
+
+
+def bar(value: float, longest: float) -> float:
+    """The length of a bar as a fraction of the longest, 0 where nothing can be compared."""
+    return min(max(value / longest, 0.0), 1.0) if longest > 0 else 0.0

@@ -1,0 +1,144 @@
+"""The parts of a report about orders: planned against filled, what was not sent, what the plan refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
+from robotrading.adapters.notify.report.words import NONE, add_up, money, number, points, price, purse, spoken
+from robotrading.domain.orders import Fill, Intent, Ticket, TicketStatus
+from robotrading.domain.report import SessionReport
+
+_TONES = {
+    TicketStatus.FILLED: Tone.GOOD,
+    TicketStatus.REJECTED: Tone.BAD,
+    TicketStatus.UNKNOWN: Tone.BAD,
+}
+_FIRST = float("inf")
+
+
+def orders(report: SessionReport) -> Section:
+    """Every order that was handed over: what was meant, what became of it, what it cost, and why it was placed."""
+    return Section(
+        "Orders",
+        (
+            Column("Order"),
+            Column("Planned", right=True),
+            Column("Filled", right=True),
+            Column("Slippage", right=True),
+            Column("Commission", right=True),
+            Column("Status"),
+        ),
+        tuple(_order(ticket, report.currency) for ticket in report.tickets),
+        f"Planned at the price of the decision. Slippage is measured against it, + is worse. Money in"
+        f" {report.currency} where no other currency is named.",
+    )
+
+
+def _order(ticket: Ticket, home: str) -> Row:
+    intent = ticket.intent
+    cells = (
+        Cell(f"{intent.side} {intent.instrument.symbol}"),
+        Cell(f"{number(intent.quantity)} at {price(intent.arrival_price)}"),
+        Cell(_filled(ticket), Tone.PLAIN if ticket.filled else Tone.DIM),
+        Cell(_slippage(ticket, home)),
+        Cell(_commission(ticket, home)),
+        Cell(ticket.status, _TONES.get(ticket.status, Tone.WARN)),
+    )
+    good = ticket.status is TicketStatus.FILLED
+    details = (intent.reason, *(() if good else (_trouble(ticket),)), _terms(intent))
+    rank = float(intent.value) if good else _FIRST
+    return Row(cells, details, rank)
+
+
+def _filled(ticket: Ticket) -> str:
+    paid = ticket.avg_price
+    return "nothing" if paid is None else f"{number(ticket.filled)} at {price(paid, 6)}"
+
+
+def _slippage(ticket: Ticket, home: str) -> str:
+    if ticket.slippage is None:
+        return NONE
+    cost = ticket.slippage * ticket.filled
+    return f"{points(ticket.slippage, ticket.intent.arrival_price)}, {_at_home(ticket.intent, cost, home)}"
+
+
+def _at_home(intent: Intent, value: Decimal, home: str) -> str:
+    currency = intent.instrument.currency
+    return money(value, "" if currency == home else currency)
+
+
+def _commission(ticket: Ticket, home: str) -> str:
+    if not ticket.fills:
+        return NONE
+    paid = purse({"" if name == home else name: value for name, value in commissions([ticket]).items()})
+    if all(fill.commission is None for fill in ticket.fills):
+        return "not told yet"
+    return f"{paid}, not all told" if any(fill.commission is None for fill in ticket.fills) else paid
+
+
+def _trouble(ticket: Ticket) -> str:
+    code = f" (code {ticket.code})" if ticket.code is not None else ""
+    said = ticket.reason or {
+        TicketStatus.UNKNOWN: "the broker has not answered; nothing more is ordered in it until it has",
+        TicketStatus.PARTIAL: "a part is filled, the rest has no end yet",
+    }.get(ticket.status, "no reason was given")
+    return f"{ticket.status}: {said}{code}"
+
+
+def _terms(intent: Intent) -> str:
+    prices = {"limit": intent.limit_price, "stop": intent.stop_price}
+    bounds = [f"{name} {price(value)}" for name, value in prices.items() if value is not None]
+    if intent.trail_percent is not None:
+        bounds.append(f"trailing by {number(intent.trail_percent)} %")
+    return ", ".join([f"{spoken(intent.order_type)} order", *bounds, spoken(intent.tif), intent.intent_id])
+
+
+def not_sent(report: SessionReport) -> Section:
+    """What the plan asks for without an order that was handed over."""
+    sent = {ticket.intent.intent_id for ticket in report.tickets}
+    waiting = [intent for intent in (report.plan.intents if report.plan else ()) if intent.intent_id not in sent]
+    return Section(
+        "Planned, not sent",
+        (Column("Order"), Column("Quantity", right=True), Column("At about", right=True), Column("Value", right=True)),
+        tuple(_planned(intent, report.currency) for intent in waiting),
+        "Orders the plan would place." if not report.tickets else "Orders of the plan that did not leave.",
+    )
+
+
+def _planned(intent: Intent, home: str) -> Row:
+    value = intent.quantity * intent.arrival_price
+    cells = (
+        Cell(f"{intent.side} {intent.instrument.symbol}"),
+        Cell(number(intent.quantity)),
+        Cell(price(intent.arrival_price)),
+        Cell(_at_home(intent, value, home)),
+    )
+    return Row(cells, (intent.reason, _terms(intent)), float(value))
+
+
+def refused(report: SessionReport) -> Section:
+    """Trades the plan considered and left, with the sentence for each."""
+    refusals = report.plan.refusals if report.plan else ()
+    rules = Counter(spoken(refusal.rule) for refusal in refusals)
+    return Section(
+        "Considered and left",
+        (Column("Instrument"), Column("Rule")),
+        tuple(
+            Row((Cell(refusal.instrument.symbol), Cell(spoken(refusal.rule), Tone.DIM)), (refusal.reason,))
+            for refusal in refusals
+        ),
+        ", ".join(f"{rule}: {amount}" for rule, amount in rules.most_common()),
+    )
+
+
+def commissions(tickets: tuple[Ticket, ...] | list[Ticket]) -> dict[str, Decimal]:
+    """Commissions told so far, by the currency they were charged in."""
+    return add_up(
+        (_charged_in(fill), fill.commission) for ticket in tickets for fill in ticket.fills if fill.commission is not None
+    )
+
+
+def _charged_in(fill: Fill) -> str:
+    return fill.commission_currency or fill.instrument.currency

@@ -1,0 +1,200 @@
+"""A report put in order for a reader: what happened, what to look at, the figures, then everything else.
+
+Entry points: `view`, `subject`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from robotrading.adapters.notify.report import beliefs, holdings, trades
+from robotrading.adapters.notify.report.shapes import Section, Tone, View
+from robotrading.adapters.notify.report.words import (
+    NONE,
+    add_up,
+    clean,
+    count,
+    hide_accounts,
+    mask,
+    money,
+    names,
+    percent,
+    points,
+    purse,
+    seconds,
+    spoken,
+)
+from robotrading.domain.book import Account
+from robotrading.domain.orders import Side, Ticket, TicketStatus
+from robotrading.domain.report import Outcome, SessionReport
+
+_LONGEST_SUBJECT = 150
+_TONES = {Outcome.DONE: Tone.GOOD, Outcome.NOTHING_TO_DO: Tone.GOOD, Outcome.PARTLY: Tone.WARN, Outcome.FAILED: Tone.BAD}
+_MODES = {
+    "live": "live: real money",
+    "paper": "paper: pretend money in a paper account of the broker",
+    "rehearsal": "rehearsal: a past day at the embedded gateway, pretend money",
+    "embedded": "embedded: the embedded gateway, pretend money",
+    "demo": "demo: the synthetic sample market, pretend money",
+    "plan": "plan: nothing is ordered",
+}
+_SECTIONS: tuple[Callable[[SessionReport], Section], ...] = (
+    trades.orders,
+    trades.not_sent,
+    holdings.allocation,
+    trades.refused,
+    beliefs.left_out,
+    beliefs.signals,
+    beliefs.prices,
+    holdings.owned,
+    holdings.protected,
+    beliefs.steps,
+    beliefs.notes,
+)
+
+
+def view(report: SessionReport, most: int | None = None) -> View:
+    """The report, with at most so many rows in a table; every text in it is one printable line."""
+    sections = [section for section in (make(report) for make in _SECTIONS) if section.rows]
+    made = View(
+        title=f"{report.kind} {_said(report)}".capitalize(),
+        subtitle=f"{report.trading_date:%A} {report.trading_date}, {report.mode}",
+        tone=_TONES[report.outcome],
+        verdict=report.verdict or "Nothing is known about this run.",
+        alerts=_alerts(report),
+        facts=_facts(report),
+        sections=tuple(section.shortened(most) for section in sections),
+        footer=_footer(report),
+    )
+    known = _accounts(report)
+    return made.mapped(lambda text: hide_accounts(clean(text), known))
+
+
+def subject(report: SessionReport) -> str:
+    """The verdict first, in one line without anything that could be a second header."""
+    text = f"[robotrading] {report.kind} {_headline(report)} ({report.mode}, {report.trading_date})"
+    text = hide_accounts(clean(text), _accounts(report))
+    return text if len(text) <= _LONGEST_SUBJECT else f"{text[: _LONGEST_SUBJECT - 3]}..."
+
+
+def _accounts(report: SessionReport) -> set[str]:
+    found = {report.account.account_id if report.account else "", report.plan.account_id if report.plan else ""}
+    return {account_id for account_id in found if account_id}
+
+
+def _said(report: SessionReport) -> str:
+    planned = report.outcome is Outcome.DONE and not report.tickets
+    return "planned" if planned else spoken(report.outcome)
+
+
+def _headline(report: SessionReport) -> str:
+    if report.outcome is Outcome.NOTHING_TO_DO:
+        return "nothing to do"
+    if report.outcome is Outcome.FAILED:
+        failed = next((step.name for step in report.steps if not step.ok), "")
+        return f"FAILED: at step {failed}" if failed else "FAILED"
+    if not report.tickets:
+        sides = Counter(intent.side for intent in (report.plan.intents if report.plan else ()))
+        return f"{_said(report)}: would buy {sides[Side.BUY]}, sell {sides[Side.SELL]}"
+    return f"{_said(report)}: {_done(report.tickets)}"
+
+
+def _done(tickets: Sequence[Ticket]) -> str:
+    sides = Counter(ticket.intent.side for ticket in tickets if ticket.status is TicketStatus.FILLED)
+    rest = Counter(ticket.status for ticket in tickets if ticket.status is not TicketStatus.FILLED)
+    others = "".join(f", {amount} {status}" for status, amount in sorted(rest.items()))
+    return f"bought {sides[Side.BUY]}, sold {sides[Side.SELL]}{others}"
+
+
+def _alerts(report: SessionReport) -> tuple[str, ...]:
+    """What a person should know before anything else."""
+    found = [f"Step '{step.name}' failed: {step.error}" for step in report.steps if not step.ok]
+    for status, meaning in _OPEN.items():
+        symbols = [ticket.intent.instrument.symbol for ticket in report.tickets if ticket.status is status]
+        if symbols:
+            found.append(f"{count(len(symbols), 'order')} {meaning}: {names(symbols)}.")
+    adjusted = [source.symbol for source in report.sources if source.adjusted_only]
+    if adjusted:
+        found.append(f"Sizes come from adjusted prices, no others are known, for {names(adjusted)}.")
+    return tuple(found)
+
+
+_OPEN = {
+    TicketStatus.UNKNOWN: "of unknown fate (nothing more is ordered in it until the broker has answered)",
+    TicketStatus.REJECTED: "rejected by the broker",
+    TicketStatus.PARTIAL: "partly filled, the rest still open",
+    TicketStatus.WORKING: "still open at the broker",
+    TicketStatus.SENT: "sent, not confirmed by the broker",
+    TicketStatus.PLANNED: "recorded, not sent",
+    TicketStatus.CANCELLED: "cancelled before it was filled",
+}
+
+
+def _facts(report: SessionReport) -> tuple[tuple[str, str], ...]:
+    found = [("Mode", _MODES.get(report.mode, report.mode))]
+    found += _account(report.account)
+    found += _budget(report)
+    found += [("Traded", _traded(report.tickets)), ("Cost", _cost(report.tickets))] if report.tickets else []
+    models = Counter(spoken(signal.model) for signal in report.signals)
+    if models:
+        found.append(("Models", ", ".join(f"{model} for {amount:,}" for model, amount in models.most_common())))
+    return tuple(found)
+
+
+def _account(account: Account | None) -> list[tuple[str, str]]:
+    if account is None:
+        return [("Account", "not reached")]
+    money_kind = "paper" if account.paper else "real money"
+    return [
+        ("Account", f"{mask(account.account_id)} ({money_kind})"),
+        ("Net liquidation", f"{money(account.net_liquidation, account.base_currency)}{_today(account)}"),
+        ("Cash", purse(account.cash)),
+    ]
+
+
+def _today(account: Account) -> str:
+    start = account.day_start_value
+    if start is None or not start:
+        return ""
+    change = account.net_liquidation - start
+    return f", {'+' if change >= 0 else ''}{percent(change / start, 2)} since the day's start"
+
+
+def _budget(report: SessionReport) -> list[tuple[str, str]]:
+    plan = report.plan
+    if plan is None:
+        return [("Session budget", "not worked out: there is no plan")]
+    free = f", {money(plan.cash)} of it free before trading"
+    return [("Session budget", f"{money(plan.budget, plan.currency)}{free}")]
+
+
+def _traded(tickets: Sequence[Ticket]) -> str:
+    parts = []
+    for side, word in ((Side.BUY, "bought"), (Side.SELL, "sold")):
+        spent = _executed([ticket for ticket in tickets if ticket.intent.side is side])
+        parts.append(f"{word} for {purse(spent)}" if spent else f"{word} nothing")
+    return ", ".join(parts)
+
+
+def _executed(tickets: Sequence[Ticket]) -> dict[str, Decimal]:
+    return add_up(
+        (ticket.intent.instrument.currency, fill.quantity * fill.price) for ticket in tickets for fill in ticket.fills
+    )
+
+
+def _cost(tickets: tuple[Ticket, ...]) -> str:
+    """Commission and slippage in money, and slippage in basis points of what it was measured against."""
+    lost = add_up((t.intent.instrument.currency, t.slippage * t.filled) for t in tickets if t.slippage is not None)
+    base = add_up((t.intent.instrument.currency, t.intent.arrival_price * t.filled) for t in tickets if t.filled)
+    slippage = " + ".join(f"{money(cost, name)} ({points(cost, base[name])})" for name, cost in sorted(lost.items()))
+    return f"commission {purse(trades.commissions(tickets))}, slippage {slippage or NONE}"
+
+
+def _footer(report: SessionReport) -> tuple[str, ...]:
+    took = seconds(sum(step.seconds for step in report.steps))
+    lines = [f"Run {report.run_id}, started {report.started_at:%Y-%m-%d %H:%M:%S} UTC, took {took}."]
+    if report.plan is not None:
+        lines.append(f"Plan {report.plan.plan_id}.")
+    return tuple(lines)
