@@ -3,7 +3,8 @@
 Entry point: `CachedFeed`.
 Invariants: a series is of one source and one price basis throughout; the tail is joined on only where it agrees with
 what was known, otherwise the whole series is fetched again, because every distribution rewrites the adjusted history; a
-day that was not complete when it was fetched is never kept; old data is served only with a note.
+day that was not complete when it was fetched is never kept, nor is what a local source can give at any time; old data
+is served only with a note.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ LONGEST_TAIL = timedelta(days=90)
 WHOLE_AFTER = timedelta(days=7)
 """A series pieced together for longer is fetched whole again: what a source has since corrected in the middle of its
 history shows in no tail."""
+
+LOCAL_SOURCES = frozenset({"files", "synthetic"})
+"""Sources that cost nothing to ask and that their owner may change at any time: an edited file counts at once."""
 
 Answer = Mapping[Instrument, Bars | Skip]
 
@@ -68,10 +72,11 @@ class CachedFeed:
         joined = frozenset(got)
         whole = [i for i in asked if i not in got]
         start = min([first, *(known[i].asked_from for i in whole if i in known)])
+        stop = _no_earlier(last, known, asked)
         if silence is None:
-            fetched, silence = self._ask(whole, start, last)
+            fetched, silence = self._ask(whole, start, stop)
             got |= fetched
-        self._keep(got, {i: known[i] for i in joined}, start, last)
+        self._keep(got, {i: known[i] for i in joined}, start, stop)
         answer = {i: self._choose(i, got.get(i), known.get(i), silence) for i in dict.fromkeys(instruments)}
         served = {i: _window(bars, first, last) for i, bars in answer.items()}
         if silence is not None and not any(isinstance(bars, Bars) for bars in served.values()):
@@ -87,7 +92,7 @@ class CachedFeed:
         return recent and entry.asked_from <= first
 
     def _may_serve(self, entry: Entry) -> bool:
-        return not self._sources or entry.bars.source.partition(":")[0] in self._sources
+        return not self._sources or _origin(entry.bars) in self._sources
 
     def _is_fresh(self, entry: Entry, last: date) -> bool:
         now = self._clock.now()
@@ -103,7 +108,7 @@ class CachedFeed:
         starts = [known[i].bars.dates[-overlap:][0] for i in tails]
         if not starts:
             return {}, None
-        answer, silence = self._ask(tails, min(starts).astype(date), last)
+        answer, silence = self._ask(tails, min(starts).astype(date), _no_earlier(last, known, tails))
         joined: dict[Instrument, Bars | Skip] = {}
         for instrument, tail in answer.items():
             if isinstance(tail, Skip):
@@ -125,12 +130,12 @@ class CachedFeed:
             i: answer.get(i) or Skip(i.symbol, STEP, f"{self.name}: no answer", "no_data") for i in instruments
         }, None
 
-    def _keep(self, got: Answer, joined: Mapping[Instrument, Entry], start: date, last: date) -> None:
+    def _keep(self, got: Answer, joined: Mapping[Instrument, Entry], start: date, stop: date) -> None:
         """Store what was fetched, up to the last day that was asked for and complete then."""
         entries = []
         for instrument, bars in got.items():
-            if isinstance(bars, Bars):
-                complete = min(self._calendar.last_complete_day(instrument.asset_class, bars.as_of), last)
+            if isinstance(bars, Bars) and _origin(bars) not in LOCAL_SOURCES:
+                complete = min(self._calendar.last_complete_day(instrument.asset_class, bars.as_of), stop)
                 finished, old = bars.until(complete), joined.get(instrument)
                 whole_at, asked_from = (old.whole_at, old.asked_from) if old else (bars.as_of, start)
                 if len(finished):
@@ -185,6 +190,16 @@ def join(known: Bars, tail: Bars) -> Bars:
         name: np.concatenate([getattr(before, name), getattr(tail, name)]) for name in ("dates", *COLUMNS)
     }
     return replace(tail, **columns)
+
+
+def _origin(bars: Bars) -> str:
+    """The configured name of the source; `files:prices.csv` is of `files`."""
+    return bars.source.partition(":")[0]
+
+
+def _no_earlier(last: date, known: Mapping[Instrument, Entry], wanted: Iterable[Instrument]) -> date:
+    """`last`, or the newest day that is known already: a look at the past makes nobody forget the present."""
+    return max([last, *(known[i].bars.last_day for i in wanted if i in known)])
 
 
 def _window(bars: Bars | Skip, first: date, last: date) -> Bars | Skip:

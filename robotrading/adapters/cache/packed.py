@@ -33,8 +33,8 @@ class Entry:
     """A cached series: `bars` holds complete days only.
 
     `fetched_at` is when a source last confirmed it and `whole_at` when it was last fetched from its beginning;
-    `asked_from` is the first day asked for (the series may begin later, at its listing), `complete_until` the newest
-    complete trading day at `fetched_at`.
+    `asked_from` is the first day asked for (the series may begin later, at its listing), `complete_until` the last day
+    asked for, or the newest complete trading day at `fetched_at` where that is earlier.
     """
 
     bars: Bars

@@ -253,13 +253,13 @@ def test_crypto_is_complete_at_midnight_utc(world):
 
 
 def test_series_of_sources_that_are_not_wanted_are_not_served(world):
-    world.source.rewrite(KO, source="files:demo.csv")
+    world.source.rewrite(KO, source="alpha_vantage:full")
     world.ask()
     world.restart(sources=["yahoo"])
     world.source.rewrite(KO, source="yahoo")
     assert world.ask()[KO].source == "yahoo"
     assert world.source.asked == [(("KO",), FIRST, FRIDAY)]
-    world.restart(sources=["files", "yahoo"])
+    world.restart(sources=["alpha_vantage", "yahoo"])
     world.ask()
     assert world.source.asked == []
 
@@ -285,6 +285,36 @@ def test_a_rehearsal_on_a_past_day_uses_what_was_fetched_later(world):
     answer = world.ask(date(2025, 6, 13))[KO]
     assert answer.last_day == date(2025, 6, 13)
     assert world.source.asked == []
+
+
+def test_a_look_at_the_past_does_not_pass_for_the_present(world):
+    past, later = date(2025, 6, 13), date(2025, 7, 18)
+    world.ask(past)
+    assert world.ask(later)[KO].close.tolist() == world.expected(later)
+    assert world.source.asked == [(("KO",), date(2025, 6, 2), later)]
+    assert world.ask(past)[KO].last_day == past
+    assert world.source.asked == []
+
+
+def test_an_old_series_is_renewed_to_its_end_when_only_its_past_is_asked_for(world):
+    world.ask(instruments=(KO, PEP))
+    world.clock.pass_by(hours=7)
+    past = date(2025, 6, 13)
+    world.dividend(PEP, FRIDAY, 0.5)
+    assert world.ask(past, (KO, PEP))[KO].last_day == past
+    assert world.source.asked == [(("KO", "PEP"), date(2025, 9, 15), FRIDAY), (("PEP",), FIRST, FRIDAY)]
+    assert world.feed.notes == ()
+    assert world.ask(instruments=(KO, PEP))[PEP].last_day == FRIDAY
+    assert world.source.asked == []
+
+
+@pytest.mark.parametrize("source", ["files:prices.csv", "synthetic"])
+def test_what_a_local_source_gives_is_not_kept_since_it_may_be_edited(world, source):
+    world.source.rewrite(KO, source=source)
+    world.ask()
+    world.source.rewrite(KO, close=world.source.books[KO].close * 2)
+    assert world.ask()[KO].close.tolist() == world.expected()
+    assert world.cache.stats().series == 0
 
 
 def test_nothing_asked_is_nothing_answered(world):
