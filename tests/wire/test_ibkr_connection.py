@@ -87,6 +87,18 @@ async def test_nobody_there_and_a_refusing_gateway_are_unavailable() -> None:
         await IbkrBroker(GatewaySettings(port=port), here.clock).connect()
 
 
+async def test_a_socket_that_nobody_reads_is_cut() -> None:
+    async with stage() as here:
+        connection = Connection(GatewaySettings(port=here.port, account=ACCOUNT))
+        await connection.open()
+        here.server.faults = Faults(frozen=True)
+        await connection.send(lambda client: client.conn.sendMsg(b"\0" * 30_000_000))
+        transport = connection._client.conn.transport
+        await connection.close()
+        assert connection._gone.is_set()
+        assert transport.get_write_buffer_size() == 0
+
+
 async def test_a_client_id_in_use_is_said_so() -> None:
     async with stage() as here:
         await here.connected()

@@ -13,6 +13,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from robotrading.adapters.ibkr.broker import IbkrBroker
 from robotrading.adapters.ibkr.feed import IbkrFeed
 from robotrading.adapters.ibkr.history import duration_text
 from robotrading.adapters.ibkr.pacing import HistoryRules
@@ -25,6 +26,7 @@ from robotrading.sim.clock import VirtualClock
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import AccountSeed
 from robotrading.sim.gateway.server import GatewayServer
+from robotrading.sim.gateway.session import Session
 from robotrading.sim.gateway.settings import Faults, GatewayServerSettings
 from robotrading.sim.market import FeedMarket
 
@@ -100,9 +102,41 @@ def test_bars_lie_within_the_days_asked_and_both_prices_are_kept_apart() -> None
     assert skips == ["unknown_contract", "no_data"]
 
 
-async def test_it_may_be_asked_from_within_a_running_loop() -> None:
+async def test_it_may_be_asked_from_within_a_running_loop_and_beside_the_sessions_broker() -> None:
     with gateway() as (_, port):
+        broker = IbkrBroker(GatewaySettings(port=port), VirtualClock(NOW))
+        await broker.connect()
         assert isinstance(feed(port).daily([AAPL], FIRST, LAST)[AAPL], Bars)
+        await broker.disconnect()
+
+
+def test_bars_that_are_not_answered_are_the_sources_failure_when_none_is() -> None:
+    with gateway() as (server, port):
+        asked = feed(port, request_timeout=0.3)
+        serve = server._handle
+
+        def deaf(session: Session, values: list[str]) -> None:
+            if values[0] != "20":
+                serve(session, values)
+
+        server._handle = deaf  # type: ignore[method-assign]
+        with pytest.raises(FeedUnavailable, match="none of 1"):
+            asked.daily([AAPL], FIRST, LAST)
+
+
+def test_a_connection_that_breaks_is_the_sources_failure() -> None:
+    with gateway() as (server, port):
+        asked, serve = feed(port), server._handle
+
+        def break_off(session: Session, values: list[str]) -> None:
+            if values[0] == "20":
+                session.abort()
+            else:
+                serve(session, values)
+
+        server._handle = break_off  # type: ignore[method-assign]
+        with pytest.raises(FeedUnavailable, match="closed the connection"):
+            asked.daily([AAPL], FIRST, LAST)
 
 
 def test_days_without_bars_are_a_skip_and_nothing_asked_is_nothing() -> None:

@@ -151,6 +151,19 @@ async def test_messages_never_exceed_the_rate_in_any_second() -> None:
     assert times[-1] - times[0] < 2.5
 
 
+@given(st.lists(st.floats(0, 0.7), max_size=60))
+def test_trickling_messages_keep_the_rate_too(pauses: list[float]) -> None:
+    """The same law without waiting: each message leaves at the first moment the pacer allows."""
+    pacer, now, times = SendPacer(4), 0.0, []
+    for pause in pauses:
+        now += pause
+        now += max(0.0, pacer._wait(now))
+        pacer._wait(now + 1e-9)
+        pacer._sent.append(now)
+        times.append(now)
+    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in zip(times, times[4:], strict=False))
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.floats(0, 5)), max_size=80))
 def test_requests_for_bars_keep_all_three_rules(asked: list[tuple[int, int, float]]) -> None:
     rules = HistoryRules(most=10, window=60.0, burst=3, burst_window=2.0, repeat=15.0)
