@@ -15,6 +15,7 @@ try:
 except ImportError:  # the other environment of the two
     import ib_async as ibapi  # type: ignore[no-redef]
 
+from robotrading.domain.errors import FeedUnavailable
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Bars
 from robotrading.domain.skip import Skip
@@ -44,9 +45,12 @@ class SteadyFeed:
     """Ten flat weekdays up to the day asked; `adj_close` is half of `close`."""
 
     name = "steady"
+    broken = False
 
     def daily(self, instruments: Sequence[Instrument], first: date, last: date) -> Mapping[Instrument, Bars | Skip]:
         del first
+        if self.broken:
+            raise FeedUnavailable("steady: the feed is out of order")
         days = np.busday_offset(np.datetime64(last, "D"), np.arange(-29, 1), roll="backward")
         return {
             one: Bars.from_closes(
@@ -57,7 +61,7 @@ class SteadyFeed:
         }
 
 
-def make_exchange(clock: VirtualClock | None = None, **settings: object) -> Exchange:
+def make_exchange(clock: VirtualClock | None = None, feed: SteadyFeed | None = None, **settings: object) -> Exchange:
     """An exchange with 100,000 USD, 5,000 EUR and 10 BRK-B that nobody bought here."""
     clock = clock or VirtualClock(NOW)
     seed = AccountSeed(
@@ -66,7 +70,7 @@ def make_exchange(clock: VirtualClock | None = None, **settings: object) -> Exch
         holdings=((BRK, Decimal(10), Decimal(400)),),
         exchange_rates={"EUR": Decimal("1.1")},
     )
-    market = FeedMarket(SteadyFeed(), clock, (*PRICES, VOID))
+    market = FeedMarket(feed or SteadyFeed(), clock, (*PRICES, VOID))
     return Exchange(market, clock, (seed,), ExchangeSettings(**settings))
 
 

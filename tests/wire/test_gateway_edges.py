@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from robotrading.sim.clock import VirtualClock
 from robotrading.sim.gateway.settings import GatewayServerSettings
 from robotrading.sim.gateway.state import StateError, StateFile
-from tests.wire.gateway_world import ACCOUNT, errors_of, ibapi, until, world
+from tests.wire.gateway_world import ACCOUNT, NOW, SteadyFeed, errors_of, ibapi, make_exchange, until, world
 
 pytestmark = pytest.mark.wire
 
@@ -169,3 +170,28 @@ def test_a_folder_that_vanishes_is_an_error_with_its_name(tmp_path):
             state.save({})
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOENT
+
+
+async def test_a_feed_out_of_order_gives_errors_and_no_harm():
+    """Connecting, asking and ordering end in errors; once the feed is back the resting order fills."""
+    feed, clock = SteadyFeed(), VirtualClock(NOW)
+    settings = GatewayServerSettings(feed_pause=0.02, quote_interval=0.01)
+    async with world(make_exchange(clock, feed), settings, clock=clock) as here:
+        ib = await here.client()
+        [contract] = await ib.qualifyContractsAsync(STOCK)
+        resting = ib.placeOrder(contract, ibapi.LimitOrder("BUY", 1, 200))
+        ticker = ib.reqMktData(contract)
+        await until(lambda: resting.orderStatus.status == "Submitted" and ticker.last == 250.0)
+        seen = errors_of(ib)
+        feed.broken = True
+        clock.advance(3 * 86_400)
+        refused = ib.placeOrder(contract, ibapi.MarketOrder("BUY", 1))
+        assert not await ib.reqHistoricalDataAsync(contract, "", "5 D", "1 day", "TRADES", useRTH=True)
+        await until(lambda: len(seen) == 2)
+        assert [code for _, code in seen] == [322, 322]
+        assert refused.orderStatus.status == "Cancelled"
+        assert ib.isConnected()
+        feed.broken = False
+        assert await ib.reqHistoricalDataAsync(contract, "", "5 D", "1 day", "TRADES", useRTH=True)
+        again = ib.placeOrder(contract, ibapi.MarketOrder("BUY", 1))
+        await until(lambda: again.orderStatus.status == "Filled")

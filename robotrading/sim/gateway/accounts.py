@@ -152,6 +152,12 @@ def _summary(session: Session, fields: Fields) -> None:
     session.send(answers.end(Outgoing.ACCOUNT_SUMMARY_END, req_id))
 
 
+def tell_summaries(session: Session) -> None:
+    """All summary subscriptions of a client."""
+    for req_id in session.subscriptions.summaries:
+        tell_summary(session, req_id)
+
+
 def tell_summary(session: Session, req_id: int) -> None:
     """The rows of one summary subscription."""
     tags = session.subscriptions.summaries[req_id]

@@ -5,6 +5,7 @@ Entry point: `serve`. Whatever the fields hold, the session gets an answer or an
 
 from __future__ import annotations
 
+from robotrading.domain.errors import DataError
 from robotrading.sim.gateway import accounts, history, orders, prices, reference
 from robotrading.sim.gateway.codes import Code
 from robotrading.sim.gateway.session import Handler, Session
@@ -80,6 +81,9 @@ def serve(session: Session, values: list[str]) -> None:
             _refuse(session, kind, values)
         else:
             handler(session, fields)
+    except DataError as error:
+        text = f"Error processing request: cause - the market's prices cannot be had: {error}"
+        session.error(_request_id(values, _REQUEST_ID_AT.get(kind, 0)), Code.NOT_PROCESSED, text)
     except MalformedMessage as error:
         text = f"Error reading request: {error}"
         session.error(_request_id(values, _REQUEST_ID_AT.get(kind, 0)), Code.UNREADABLE, text)

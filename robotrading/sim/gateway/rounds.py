@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
 
+from robotrading.domain.errors import DataError
 from robotrading.sim.gateway import accounts, history, prices
 from robotrading.sim.gateway.session import Desk, Session
 from robotrading.sim.gateway.state import StateError, StateFile
@@ -19,6 +21,11 @@ from robotrading.sim.gateway.state import StateError, StateFile
 _LOG = logging.getLogger(__name__)
 _SPARING = 10
 """Pause after telling the accounts, as a multiple of the time that took."""
+
+
+def _tell_prices(session: Session) -> None:
+    prices.tell_quotes(session)
+    history.tell_updates(session)
 
 
 class Hall(Desk, Protocol):
@@ -36,6 +43,7 @@ class Rounds:
         self._state = state
         self._work = asyncio.Event()
         self._unsaved = asyncio.Event()
+        self._failing: set[str] = set()
         self._account_cost = 0.0
         self._account_news: asyncio.TimerHandle | None = None
         self._saving: asyncio.Future[None] | None = None
@@ -54,6 +62,12 @@ class Rounds:
         except msgspec.ValidationError as error:
             text = f"{self._state.path}: not a gateway's state ({error}); move it away to start afresh"
             raise StateError(text) from error
+
+    async def warm(self) -> None:
+        """Have the market load its prices before anybody waits for them, beside the loop that serves others."""
+        market = self._hall.exchange.market
+        with self._without_prices("loading"):
+            await asyncio.to_thread(lambda: [market.quote(instrument) for instrument in market.instruments()[:1]])
 
     def start(self) -> None:
         loops = [self._match(), self._pulse()]
@@ -81,24 +95,39 @@ class Rounds:
         """Something happened at the exchange: tell of it and save it, after a short delay each."""
         self._unsaved.set()
         if account and self._account_news is None:
-            delay = max(self._hall.settings.account_delay, _SPARING * self._account_cost)
+            usual = max(self._hall.settings.account_delay, _SPARING * self._account_cost)
+            delay = self._pause("accounts", usual)
             self._account_news = asyncio.get_running_loop().call_later(delay, self._tell_accounts)
 
     def _tell_accounts(self) -> None:
         """The more it costs to value the accounts, the rarer it is done."""
         loop = asyncio.get_running_loop()
         self._account_news, began = None, loop.time()
-        for session in self._hall.sessions:
-            accounts.tell_changes(session)
+        self._tell("accounts", accounts.tell_changes)
         self._account_cost = loop.time() - began
+        if "accounts" in self._failing:
+            self.changed(account=True)
+
+    @contextlib.contextmanager
+    def _without_prices(self, task: str) -> Iterator[None]:
+        """Goes on where the market's feed does not answer; the log says so once per task."""
+        try:
+            yield
+        except DataError as error:
+            if task not in self._failing:
+                _LOG.warning("%s: the market's prices cannot be had: %s", task, error)
+            self._failing.add(task)
+        else:
+            self._failing.discard(task)
 
     async def _match(self) -> None:
         """Step the exchange after orders came, and again and again while any is open."""
         settings = self._hall.settings
         while True:
             self._work.clear()
-            self._hall.exchange.step()
-            idle = None if not self._hall.exchange.open_orders() else settings.step_interval
+            with self._without_prices("matching"):
+                self._hall.exchange.step()
+            idle = None if not self._hall.exchange.open_orders() else self._pause("matching", settings.step_interval)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), idle)
             await asyncio.sleep(settings.fill_delay)
@@ -109,19 +138,23 @@ class Rounds:
         loop = asyncio.get_running_loop()
         next_bars, next_summaries = loop.time() + settings.bar_interval, loop.time() + settings.summary_interval
         while True:
-            await asyncio.sleep(settings.quote_interval)
-            for session in self._hall.sessions:
-                prices.tell_quotes(session)
-                history.tell_updates(session)
+            await asyncio.sleep(self._pause("market data", settings.quote_interval))
+            self._tell("market data", _tell_prices)
             if loop.time() >= next_bars:
                 next_bars += settings.bar_interval
-                for session in self._hall.sessions:
-                    prices.tell_bars(session)
+                self._tell("bars", prices.tell_bars)
             if loop.time() >= next_summaries:
                 next_summaries += settings.summary_interval
-                for session in self._hall.sessions:
-                    for req_id in session.subscriptions.summaries:
-                        accounts.tell_summary(session, req_id)
+                self._tell("summaries", accounts.tell_summaries)
+
+    def _tell(self, task: str, news: Callable[[Session], None]) -> None:
+        with self._without_prices(task):
+            for session in self._hall.sessions:
+                news(session)
+
+    def _pause(self, task: str, usual: float) -> float:
+        """A task that found no prices does not ask again at once."""
+        return max(usual, self._hall.settings.feed_pause) if task in self._failing else usual
 
     async def _keep(self, state: StateFile) -> None:
         """Save changes in batches, the rarer the dearer. A disk that refuses is reported; the market goes on."""

@@ -88,6 +88,7 @@ class GatewayServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen and return the port (0 takes a free one). Raises OSError when the address is taken, StateError."""
         self._rounds.restore()
+        await self._rounds.warm()
         self._server = await asyncio.start_server(self._connected, host, port)
         self._unsubscribe = self.exchange.subscribe(self._happened)
         self._rounds.start()

@@ -32,7 +32,8 @@ class GatewayServerSettings:
     between an order and its first matching, `step_interval` the one between matchings while orders are open.
     `status_before_executions` sends 'Filled' ahead of the executions, as the real gateway sometimes does.
     `reject_status` says whether a refusal's 'Inactive' follows its error (False: the error is all that is ever heard).
-    `account_delay` is how long positions and account values lag behind a fill.
+    `account_delay` is how long positions and account values lag behind a fill, `feed_pause` the least time until a feed
+    that failed is asked again for what nobody has requested.
     """
 
     market_name: str = "synthetic"
@@ -49,6 +50,7 @@ class GatewayServerSettings:
     account_delay: float = 0.05
     summary_interval: float = 180.0
     bar_interval: float = 5.0
+    feed_pause: float = 5.0
     state_delay: float = 0.1
     handshake_timeout: float = 10.0
     max_frame: int = 65_536
