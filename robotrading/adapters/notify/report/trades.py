@@ -136,7 +136,10 @@ def refused(report: SessionReport) -> Section:
 def commissions(tickets: tuple[Ticket, ...] | list[Ticket]) -> dict[str, Decimal]:
     """Commissions told so far, by the currency they were charged in."""
     return add_up(
-        (_charged_in(fill), fill.commission) for ticket in tickets for fill in ticket.fills if fill.commission is not None
+        (_charged_in(fill), fill.commission)
+        for ticket in tickets
+        for fill in ticket.fills
+        if fill.commission is not None
     )
 
 

@@ -31,7 +31,12 @@ from robotrading.domain.orders import Side, Ticket, TicketStatus
 from robotrading.domain.report import Outcome, SessionReport
 
 _LONGEST_SUBJECT = 150
-_TONES = {Outcome.DONE: Tone.GOOD, Outcome.NOTHING_TO_DO: Tone.GOOD, Outcome.PARTLY: Tone.WARN, Outcome.FAILED: Tone.BAD}
+_TONES = {
+    Outcome.DONE: Tone.GOOD,
+    Outcome.NOTHING_TO_DO: Tone.GOOD,
+    Outcome.PARTLY: Tone.WARN,
+    Outcome.FAILED: Tone.BAD,
+}
 _MODES = {
     "live": "live: real money",
     "paper": "paper: pretend money in a paper account of the broker",

@@ -43,8 +43,8 @@ def number(value: Decimal | None, places: int = 8) -> str:
 def price(value: Decimal | None, places: int = 8) -> str:
     """At least two places, at most `places`."""
     text = number(value, places)
-    whole, _, places = text.partition(".")
-    return text if text == NONE else f"{whole}.{places:0<2}"
+    whole, _, part = text.partition(".")
+    return text if text == NONE else f"{whole}.{part:0<2}"
 
 
 def money(value: Decimal | None, currency: str = "") -> str:

@@ -1,0 +1,70 @@
+"""A message becomes a mail for one recipient: headers without surprises, both bodies, the attachments.
+
+Invariants: no header holds a line break, whatever the message says; the Message-ID is a function of content and
+recipient alone, so that a mail that is sent again after a crash is known as the same mail.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from hashlib import sha256
+
+from robotrading.adapters.notify.report.words import clean
+from robotrading.adapters.notify.settings import MailSettings
+from robotrading.domain.report import Attachment, Message
+
+_ADDRESS = re.compile(r"[^@\s,;<>()\"\\]+@[^@\s,;<>()\"\\]+")
+_TYPE = re.compile(r"([a-z]+)/([a-z0-9.+-]+)")
+
+
+def is_address(text: str) -> bool:
+    """Whether it is one plain mail address: nothing that could be a second recipient or a second header."""
+    return text.isprintable() and _ADDRESS.fullmatch(text) is not None
+
+
+def sender_of(settings: MailSettings) -> str:
+    return settings.sender or settings.username
+
+
+def compose(message: Message, sender: str, recipient: str, at: datetime) -> EmailMessage:
+    """The mail. `sender` and `recipient` are plain addresses (`is_address`), `at` is its date."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = sender
+    mail["To"] = recipient
+    mail["Subject"] = clean(message.subject)
+    mail["Date"] = format_datetime(at)
+    mail["Message-ID"] = message_id(message, sender, recipient)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(_encodable(message.text))
+    mail.add_alternative(_encodable(message.html), subtype="html")
+    for attachment in message.attachments:
+        _attach(mail, attachment)
+    return mail
+
+
+def message_id(message: Message, sender: str, recipient: str) -> str:
+    """The same mail to the same person has the same id on every attempt."""
+    texts = [recipient, message.subject, message.text, message.html]
+    parts = [text.encode("utf-8", "replace") for text in texts]
+    for attachment in message.attachments:
+        parts += [attachment.name.encode("utf-8", "replace"), attachment.content_type.encode(), attachment.data]
+    lengths = b"".join(b"%d:" % len(part) for part in parts)
+    digest = sha256(b"".join([lengths, *parts])).hexdigest()[:40]
+    domain = sender.rpartition("@")[2]
+    return f"<{digest}@{domain if domain.isascii() else 'robotrading.invalid'}>"
+
+
+def _encodable(text: str) -> str:
+    """Half characters become question marks: a mail with one is better than none."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _attach(mail: EmailMessage, attachment: Attachment) -> None:
+    found = _TYPE.fullmatch(attachment.content_type)
+    kind, subkind = found.groups() if found else ("application", "octet-stream")
+    name = clean(attachment.name).replace("/", "-") or "attachment"
+    mail.add_attachment(attachment.data, maintype=kind, subtype=subkind, filename=_encodable(name))
