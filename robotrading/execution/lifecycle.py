@@ -1,6 +1,6 @@
 """The law of a ticket: which status may follow which, and how executions add up.
 
-Entry points: `fold` (one event on one ticket), `replay` (a whole history).
+Entry points: `fold` (one event on one ticket), `replay` (a whole history), `awaits_executions`.
 Invariants: folding never loses an execution; the same event twice changes nothing; only executions make a ticket
 FILLED, the broker's word alone does not; nothing but the broker's or a person's answer leads out of UNKNOWN.
 """
@@ -54,6 +54,11 @@ MOVES: dict[TicketStatus, dict[EventKind, TicketStatus]] = {
 }
 """Status -> event -> next status. What is not listed leaves the status as it is. Fills are folded by `_with_fill`."""
 
+_WITH_FILLS = {_S.WORKING: _S.PARTIAL, _S.REJECTED: _S.CANCELLED}
+"""What a status is called when some of the order was executed: nothing is 'rejected' that has traded."""
+
+_TOLD_FILLED = "the broker reports it filled; executions are outstanding"
+
 
 def fold(ticket: Ticket, event: OrderEvent) -> Ticket:
     """The ticket after one event; the very same object when the event says nothing new.
@@ -84,17 +89,22 @@ def _with_status(ticket: Ticket, event: OrderEvent) -> Ticket:
     status = MOVES[ticket.status].get(event.kind, ticket.status)
     if status is ticket.status:
         return ticket
-    if status is TicketStatus.WORKING and ticket.fills:
-        status = TicketStatus.PARTIAL
+    if ticket.fills:
+        status = _WITH_FILLS.get(status, status)
     return replace(ticket, status=status, reason=event.reason, code=event.code)
 
 
 def _told_filled(ticket: Ticket) -> Ticket:
     """The broker says 'filled'. Until the executions prove it the ticket stays open, and says what is missing."""
-    if ticket.status.terminal and ticket.status is not TicketStatus.CANCELLED:
+    if ticket.status is TicketStatus.FILLED:
         return ticket
     status = TicketStatus.PARTIAL if ticket.fills else TicketStatus.WORKING
-    return replace(ticket, status=status, reason="the broker reports it filled; executions are outstanding")
+    return replace(ticket, status=status, reason=_TOLD_FILLED)
+
+
+def awaits_executions(ticket: Ticket) -> bool:
+    """Whether the broker has said 'filled' and the executions do not prove it yet."""
+    return ticket.reason == _TOLD_FILLED and not ticket.status.terminal
 
 
 def _with_fill(ticket: Ticket, fill: Fill) -> Ticket:
@@ -104,6 +114,8 @@ def _with_fill(ticket: Ticket, fill: Fill) -> Ticket:
     after = replace(ticket, fills=fills)
     if after.filled >= ticket.intent.quantity:
         return replace(after, status=TicketStatus.FILLED, reason="", code=None)
+    if after.filled == ticket.filled:
+        return after  # a commission or a better price: it says nothing about what is left of the order
     if ticket.status in (TicketStatus.CANCELLED, TicketStatus.FILLED):
         return after
     return replace(after, status=TicketStatus.PARTIAL)
@@ -112,15 +124,12 @@ def _with_fill(ticket: Ticket, fill: Fill) -> Ticket:
 def merge_fill(fills: tuple[Fill, ...], fill: Fill) -> tuple[Fill, ...]:
     """The executions with one more, each counted once.
 
-    A higher revision replaces what it corrects; the same revision is only taken when it brings the commission.
+    The highest revision counts; a commission that it does not bring along is taken from any other.
     """
     known = next((old for old in fills if old.fill_id == fill.fill_id), None)
     if known is None:
         return (*fills, fill)
-    if fill.revision < known.revision:
-        return fills
-    if fill.revision == known.revision and (fill.commission is None or known.commission is not None):
-        return fills
-    if fill.commission is None:
-        fill = replace(fill, commission=known.commission, commission_currency=known.commission_currency)
-    return tuple(fill if old.fill_id == fill.fill_id else old for old in fills)
+    latest, other = (known, fill) if fill.revision < known.revision else (fill, known)
+    if latest.commission is None:
+        latest = replace(latest, commission=other.commission, commission_currency=other.commission_currency)
+    return tuple(latest if old.fill_id == fill.fill_id else old for old in fills)

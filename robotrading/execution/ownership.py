@@ -1,6 +1,6 @@
 """The bot owns quantities, not symbols.
 
-Entry points: `book` (an execution on what is owned), `sellable`, `protected`.
+Entry points: `book` (an execution on what is owned), `sellable`, `protected`, `shortfalls`.
 Invariants: `owned` changes through executions with our reference alone; what may be sold never exceeds what is owned
 less what is already on its way out; `protected` is what the account holds beyond that, and is never counted as ours.
 """
@@ -30,25 +30,30 @@ class Owned:
 
 
 def book(owned: Owned, fill: Fill, replaced: Fill | None = None) -> Owned:
-    """What is owned after an execution; `replaced` is the revision it corrects, if any.
+    """What is owned after an execution; `replaced` is the revision of the same execution that it corrects, if any.
 
-    Buys add their price and commission to the cost; sells take out cost at the average.
+    Buys add their price and commission to the cost; sells take out cost at the average. A correction moves quantity and
+    cost by the difference alone, so that it may come after later executions.
     """
-    if replaced is not None:
-        owned = _undo(owned, replaced)
-    if fill.side is Side.BUY:
-        spent = fill.quantity * fill.price + (fill.commission or Decimal(0))
-        return Owned(owned.quantity + fill.quantity, owned.cost + spent)
-    quantity = owned.quantity - fill.quantity
-    return Owned(quantity, owned.avg_cost * quantity if quantity > 0 else Decimal(0))
+    if fill.side is Side.SELL:
+        quantity = owned.quantity - fill.quantity + (replaced.quantity if replaced else Decimal(0))
+        return Owned(quantity, _share(owned.cost, quantity, owned.quantity))
+    quantity = owned.quantity + fill.quantity - (replaced.quantity if replaced else Decimal(0))
+    if quantity <= 0:
+        return Owned(quantity)
+    if owned.quantity < 0:  # part of the buy only gives back what was sold too much
+        return Owned(quantity, _share(_spent(fill), quantity, fill.quantity))
+    cost = owned.cost + _spent(fill) - (_spent(replaced) if replaced else Decimal(0))
+    return Owned(quantity, max(cost, Decimal(0)))
 
 
-def _undo(owned: Owned, fill: Fill) -> Owned:
-    if fill.side is Side.BUY:
-        spent = fill.quantity * fill.price + (fill.commission or Decimal(0))
-        return Owned(owned.quantity - fill.quantity, max(owned.cost - spent, Decimal(0)))
-    quantity = owned.quantity + fill.quantity
-    return Owned(quantity, owned.avg_cost * quantity)
+def _share(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """The cost of a part of a quantity; nothing costs nothing."""
+    return cost * part / whole if part > 0 and whole > 0 else Decimal(0)
+
+
+def _spent(fill: Fill) -> Decimal:
+    return fill.quantity * fill.price + (fill.commission or Decimal(0))
 
 
 def sellable(owned: Decimal, tickets: Iterable[Ticket], instrument: Instrument) -> Decimal:
@@ -68,11 +73,20 @@ def open_quantity(tickets: Iterable[Ticket], instrument: Instrument, side: Side)
     )
 
 
+def quantities(positions: Iterable[Position]) -> dict[Instrument, Decimal]:
+    """Quantity per instrument, over all owners."""
+    total: dict[Instrument, Decimal] = {}
+    for position in positions:
+        total[position.instrument] = total.get(position.instrument, Decimal(0)) + position.quantity
+    return total
+
+
 def protected(account: Account, owned: Iterable[Position]) -> tuple[Position, ...]:
-    """What the account holds beyond what the bot owns: long-term holdings, in the same symbol too."""
-    ours: dict[Instrument, Decimal] = {}
-    for position in owned:
-        ours[position.instrument] = ours.get(position.instrument, Decimal(0)) + position.quantity
+    """What the account holds beyond what the bot owns: long-term holdings, in the same symbol too.
+
+    Negative where the account holds less than the bot should own (see `shortfalls`), unless it holds none at all.
+    """
+    ours = quantities(owned)
     rest = (replace(held, quantity=held.quantity - ours.get(held.instrument, Decimal(0))) for held in account.positions)
     return tuple(position for position in rest if position.quantity)
 
@@ -82,9 +96,7 @@ def shortfalls(account: Account, owned: Iterable[Position]) -> tuple[str, ...]:
 
     A manual sale or a corporate action has happened; it is reported and never 'fixed' by trading.
     """
-    ours: dict[Instrument, Decimal] = {}
-    for position in owned:
-        ours[position.instrument] = ours.get(position.instrument, Decimal(0)) + position.quantity
+    ours = quantities(owned)
     return tuple(
         f"{instrument}: the ledger owns {quantity.normalize():f}, "
         f"the account holds only {account.holding(instrument).normalize():f}; "

@@ -1,0 +1,127 @@
+"""What the broker's lists say about a ticket."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from robotrading.domain.orders import EventKind, OrderEvent, TicketStatus
+from robotrading.execution.lifecycle import fold, merge_fill, replay
+from robotrading.execution.reconcile import outstanding, settle
+from tests.unit.execution.histories import NOW, D, answers, evidence, executed, fill, histories, intent, listed, ticket
+
+K, S = EventKind, TicketStatus
+BUY = intent(10)
+
+
+def settled(of, found):
+    for one in settle(of, found):
+        of = fold(of, one)
+    return of
+
+
+@given(histories(BUY), answers(BUY))
+def test_settling_twice_says_nothing_new(history, found):
+    after = settled(replay(BUY, history), found)
+    if not after.status.terminal:
+        assert settle(after, found) == ()
+
+
+@given(histories(BUY), answers(BUY))
+def test_every_execution_that_the_broker_tells_of_is_booked(history, found):
+    before = replay(BUY, history)
+    after = settled(before, found)
+    told = before.fills
+    for one in found.executions:
+        told = merge_fill(told, one)
+    assert {one.fill_id: one for one in after.fills} == {one.fill_id: one for one in told}
+    assert outstanding(after, found) == ()
+
+
+@given(histories(BUY), answers(BUY))
+def test_a_ticket_ends_on_evidence_only(history, found):
+    """Enough executions, a completed order, or the knowledge that it never left: nothing else ends a ticket."""
+    before = replay(BUY, history)
+    after = settled(before, found)
+    if before.status.terminal or not after.status.terminal:
+        return
+    enough = after.filled >= BUY.quantity
+    never_left = before.status is S.PLANNED and not (found.open_orders or found.completed_orders or found.executions)
+    assert enough or found.completed_orders or never_left
+
+
+@given(histories(BUY), answers(BUY))
+def test_what_has_more_executions_at_the_broker_than_here_stays_open(history, found):
+    before = replay(BUY, history)
+    after = settled(before, found)
+    if before.status.terminal or not found.completed_orders or found.open_orders:
+        return
+    if found.completed_orders[0].filled > after.filled:
+        assert after.status is S.UNKNOWN
+
+
+@given(histories(BUY))
+def test_silence_is_unknown_and_never_an_end(history):
+    before = replay(BUY, history)
+    after = settled(before, evidence())
+    if before.status is S.PLANNED:
+        assert after.status is S.CANCELLED
+    elif not before.status.terminal:
+        assert after.status is S.UNKNOWN
+
+
+def test_what_was_only_planned_was_never_sent():
+    after = settled(ticket(BUY), evidence())
+    assert after.status is S.CANCELLED
+    assert "never sent" in after.reason
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        evidence((listed(BUY, S.WORKING),)),
+        evidence((), (listed(BUY, S.REJECTED),)),
+        evidence((), (), (fill(BUY, 4),)),
+    ],
+)
+def test_a_trace_at_the_broker_proves_the_journal_wrong(found):
+    """A journal that was set back (a restored disk) does not make a living order 'never sent'."""
+    after = settled(ticket(BUY), found)
+    assert "never sent" not in after.reason
+    assert after.filled == sum(one.quantity for one in found.executions)
+
+
+@pytest.mark.parametrize(
+    ("before", "found", "status"),
+    [
+        ((K.SENT,), evidence((listed(BUY, S.WORKING),)), S.WORKING),
+        ((K.SENT, K.UNKNOWN), evidence((listed(BUY, S.WORKING),)), S.WORKING),
+        ((K.SENT,), evidence((), (listed(BUY, S.CANCELLED),)), S.CANCELLED),
+        ((K.SENT,), evidence((), (listed(BUY, S.REJECTED),)), S.REJECTED),
+        ((K.SENT,), evidence((), (listed(BUY, S.FILLED, 10),)), S.UNKNOWN),
+        ((K.SENT,), evidence((), (listed(BUY, S.FILLED, 0),)), S.UNKNOWN),
+        ((K.SENT,), evidence((), (listed(BUY, S.CANCELLED, 4),)), S.UNKNOWN),
+        ((K.SENT,), evidence((), (listed(BUY, S.CANCELLED, 4),), (fill(BUY, 4),)), S.CANCELLED),
+        ((K.SENT,), evidence((), (listed(BUY, S.FILLED, 10),), (fill(BUY, 10),)), S.FILLED),
+        ((K.SENT,), evidence((), (), (fill(BUY, 10),)), S.FILLED),
+        ((K.SENT,), evidence((), (), (fill(BUY, 4),)), S.UNKNOWN),
+        ((K.SENT, executed(BUY, 9)), evidence((), (listed(BUY, S.FILLED, 9),)), S.CANCELLED),
+        ((K.SENT, executed(BUY, 9)), evidence((), (listed(BUY, S.FILLED, 0),)), S.UNKNOWN),
+    ],
+)
+def test_the_lists_settle_what_they_prove(before, found, status):
+    after = settled(ticket(BUY, *before), found)
+    assert after.status is status
+    assert after.reason or status in {S.WORKING, S.FILLED}
+
+
+def test_other_orders_prove_nothing():
+    other = intent(10, number=2)
+    found = evidence((listed(other, S.WORKING),), (listed(other, S.CANCELLED),), (fill(other, 10),))
+    assert settled(ticket(BUY, K.SENT), found).status is S.UNKNOWN
+
+
+def test_a_late_commission_of_an_ended_order_is_outstanding():
+    done = ticket(BUY, executed(BUY, 10))
+    costly = fill(BUY, 10, commission=D(1))
+    assert outstanding(done, evidence((), (), (costly,))) == (OrderEvent(BUY.intent_id, K.FILL, NOW, fill=costly),)
