@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,7 @@ from robotrading.domain.errors import BrokerUnavailable, LedgerError, OrderRejec
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, TicketStatus
 from robotrading.domain.skip import Skip
-from robotrading.sim.exchange_types import AccountSeed, ExchangeOrder, ExchangeSettings
+from robotrading.sim.exchange_types import AccountSeed, ExchangeOrder, ExchangeSettings, OrderStatus
 from robotrading.sim.gateway import order_answers
 from robotrading.sim.gateway.settings import DataAccess, Faults, GatewayServerSettings
 
@@ -148,6 +149,18 @@ async def test_executions_that_never_come_are_asked_for(monkeypatch: pytest.Monk
         say_status(here, done, "Filled")
         await here.saw(order, EventKind.FILL)
         assert here.filled(order) == 10
+
+
+async def test_disconnecting_does_not_wait_for_missing_executions() -> None:
+    async with stage() as here:
+        broker, order = await here.connected(), limit()
+        known = await resting(here, order)
+        filled = replace(known, filled=D(10), status=OrderStatus.FILLED)
+        say_status(here, filled, "Filled")
+        await here.saw(order, EventKind.FILLED)
+        assert broker._desk._waiting
+        await broker.disconnect()
+        assert not broker._desk._waiting
 
 
 async def test_a_part_filled_and_the_rest_cancelled_add_up() -> None:
