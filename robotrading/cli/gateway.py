@@ -30,8 +30,8 @@ def gateway(  # noqa: PLR0913, PLR0917  one parameter per option
 ) -> None:
     """Serve a made-up market over the real TWS socket protocol, until interrupted.
 
-    ib_insync, ib_async and other TWS clients connect as they would to IB Gateway. No account is needed, and
-    nothing is ever sent to a broker.
+    ib_insync, ib_async and other TWS clients connect as they would to IB Gateway.
+    No account is needed, and nothing is ever sent to a broker.
     """
     import asyncio  # noqa: PLC0415
     from contextlib import nullcontext  # noqa: PLC0415
