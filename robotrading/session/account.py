@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from robotrading.domain.book import Account, Position
+from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.skip import Skip
@@ -41,8 +42,12 @@ class Standing:
 
 
 async def standing(world: World, draft: Draft, wanted: Sequence[Instrument]) -> Standing:
-    """Ask for the account, the contract rules and the quotes of everything wanted or owned."""
+    """Ask for the account, the contract rules and the quotes of everything wanted or owned.
+
+    What other sessions own is priced too, since it is part of the capital; a price missing there is not told here.
+    """
     spec = draft.spec
+    await world.broker.connect()  # the prices may have taken longer than the connection lived
     account = await world.broker.account()
     all_owned = world.ledger.positions()
     mine = {position.instrument: position.quantity for position in all_owned if position.owner == spec.kind}
@@ -51,8 +56,8 @@ async def standing(world: World, draft: Draft, wanted: Sequence[Instrument]) -> 
     usable = [answer for answer in refined.values() if isinstance(answer, Instrument)]
     draft.skip(*(answer for answer in refined.values() if isinstance(answer, Skip)))
     elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
-    quotes = await world.broker.quotes([*usable, *elsewhere])
-    draft.skip(*(answer for answer in quotes.values() if isinstance(answer, Skip)))
+    quotes = await world.broker.quotes(list(dict.fromkeys([*usable, *elsewhere])))
+    draft.skip(*(answer for instrument in usable if isinstance(answer := quotes[instrument], Skip)))
     draft.account = account
     draft.owned = tuple(position for position in all_owned if position.owner == spec.kind)
     draft.protected = protected(account, all_owned)
@@ -70,9 +75,7 @@ def _standing(  # noqa: PLR0913, PLR0917  the pieces of one value
     spec, currency = draft.spec, draft.spec.capital.currency
     now = world.clock.now()
     world.ledger.save_equity(now, account.account_id, account.net_liquidation, account.base_currency)
-    there = investable(account, all_owned, quotes, currency)
-    pinned = world.ledger.pin_capital(account.account_id, spec.trading_date, there, currency)
-    given = capital(spec.capital, pinned)
+    given = _capital(world, draft, investable(account, all_owned, quotes, currency), account)
     budget = given * spec.settings.share
     mine = {position.instrument: position.quantity for position in draft.owned}
     invested = sum((_value(p, quotes) for p in draft.owned if p.instrument.currency == currency), Decimal(0))
@@ -84,12 +87,33 @@ def _standing(  # noqa: PLR0913, PLR0917  the pieces of one value
         capital=given,
         budget=budget,
         cash=max(min(budget - invested, account.cash[currency]), Decimal(0)),
-        day_start_value=world.ledger.day_start_equity(account.account_id, _day_start(world, draft, now)),
+        day_start_value=_day_start_value(world, draft, account, now),
+    )
+
+
+def _capital(world: World, draft: Draft, there: Decimal, account: Account) -> Decimal:
+    """The day's capital: the first look of the day that finds any is kept. Raises `ConfigError` when there is none."""
+    spec, currency = draft.spec, draft.spec.capital.currency
+    given = Decimal(0)
+    if there > 0:
+        given = capital(spec.capital, world.ledger.pin_capital(account.account_id, spec.trading_date, there, currency))
+    if given * spec.settings.share > 0:
+        return given
+    raise ConfigError(
+        f"there is no capital for the {spec.kind} session: account {account.account_id} has {there:.2f} {currency} "
+        f"that the bot may use, capital gives it {given:.2f} of that and sessions.{spec.kind}.share is "
+        f"{spec.settings.share}; fund the account, raise capital or share, or disable the session"
     )
 
 
 def _value(position: Position, quotes: Mapping[Instrument, Quote | Skip]) -> Decimal:
     return position.quantity * (price_of(position.instrument, quotes) or position.avg_cost)
+
+
+def _day_start_value(world: World, draft: Draft, account: Account, now: datetime) -> Decimal | None:
+    """Yesterday's closing equity or the first that was seen today, whichever is higher: a loss is judged by both."""
+    seen = world.ledger.day_start_equity(account.account_id, _day_start(world, draft, now))
+    return max((value for value in (seen, account.day_start_value) if value is not None and value > 0), default=None)
 
 
 def _day_start(world: World, draft: Draft, now: datetime) -> datetime:
@@ -100,16 +124,16 @@ def _day_start(world: World, draft: Draft, now: datetime) -> datetime:
 
 async def compare(world: World, draft: Draft) -> None:
     """This session's positions at the broker against the ledger, asked again for a while: they come after the fills."""
-    waited = 0.0
+    loop = asyncio.get_running_loop()
+    patience = loop.time() + _SETTLE_SECONDS
     while True:
         account = await world.broker.account()
         all_owned = world.ledger.positions()
         mine = [position for position in all_owned if position.owner == draft.spec.kind]
         missing = shortfalls(account, mine)
-        if not missing or waited >= _SETTLE_SECONDS:
+        if not missing or loop.time() >= patience:
             break
         await asyncio.sleep(_ASK_AGAIN_SECONDS)
-        waited += _ASK_AGAIN_SECONDS
     draft.account = account
     draft.owned = tuple(mine)
     draft.protected = protected(account, all_owned)

@@ -1,25 +1,79 @@
-"""The report of a run whose process died before it could write its own."""
+"""The one report of a run: its own, or one in its memory when its process died before it could write any."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
+from robotrading.domain.errors import LedgerError
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import Outcome, SessionReport, StepResult
+from robotrading.session.job import read_report
 from robotrading.session.processes import End
 
+_RECENT = 50
+"""Among how many of the newest reports a run's own is looked for."""
 
-def report_for(end: End, ledger: Ledger, trading_date: date, mode: str, at: datetime) -> SessionReport:
-    """A failed report with everything the ledger knows of the run: what it ordered and what the bot owns."""
-    tickets = tuple(t for t in ledger.tickets_of(trading_date, end.job.kind) if t.intent.session_id == end.job.run_id)
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What is known of a run from outside: the exchange's day, the mode of its book, and the time now."""
+
+    trading_date: date
+    mode: str
+    at: datetime
+
+
+def conclude(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
+    """The report that the run left, in its folder or in the ledger; else one is written and stored for it.
+
+    A ledger that cannot be used does not cost the other sessions their reports: this one then says so.
+    """
+    found = read_report(end.job)
+    if found is not None:
+        return found
+    try:
+        stored = next((one for one in ledger.last_reports(_RECENT) if one.run_id == end.job.run_id), None)
+        if stored is not None:
+            return stored
+        report = report_for(end, ledger, occasion)
+        ledger.finish_run(report)
+    except LedgerError as error:
+        return _unstored(end, occasion, error)
+    return report
+
+
+def _unstored(end: End, occasion: Occasion, error: LedgerError) -> SessionReport:
     return SessionReport(
         run_id=end.job.run_id,
         kind=end.job.kind,
-        mode=mode,
-        trading_date=trading_date,
-        started_at=at,
-        finished_at=at,
+        mode=occasion.mode,
+        trading_date=occasion.trading_date,
+        started_at=occasion.at - timedelta(seconds=end.seconds),
+        finished_at=occasion.at,
+        outcome=Outcome.FAILED,
+        verdict=f"The {end.job.kind} session failed: {end.story}. The ledger could not be used: {error}. "
+        f"Log: {end.job.log_path}",
+        steps=(
+            StepResult("process", end.seconds, error=end.story),
+            StepResult("ledger", 0.0, error=str(error)),
+        ),
+    )
+
+
+def report_for(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
+    """A failed report with everything the ledger knows of the run: what it ordered and what the bot owns."""
+    tickets = tuple(
+        t for t in ledger.tickets_of(occasion.trading_date, end.job.kind) if t.intent.session_id == end.job.run_id
+    )
+    return SessionReport(
+        run_id=end.job.run_id,
+        kind=end.job.kind,
+        mode=occasion.mode,
+        trading_date=occasion.trading_date,
+        started_at=occasion.at - timedelta(seconds=end.seconds),
+        finished_at=occasion.at,
         outcome=Outcome.PARTLY if any(ticket.fills for ticket in tickets) else Outcome.FAILED,
         verdict=f"The {end.job.kind} session failed: {end.story}.{_open(tickets)} Log: {end.job.log_path}",
         steps=(StepResult("process", end.seconds, error=end.story),),

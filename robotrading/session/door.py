@@ -109,7 +109,7 @@ class Door:
             capital=sight.capital,
             budget=sight.budget,
             currency=self._spec.capital.currency,
-            owned=self._ledger.owned(instrument),
+            owned=self._owned(intent),
             positions_count=len(self._held),
             turnover_today=self._turnover,
             cash_available=self._cash(sight.account, instrument.currency),
@@ -119,6 +119,13 @@ class Door:
             commission=commission(intent.quantity, intent.arrival_price, self._spec.settings.costs),
             open_ticket=open_here[0].intent.intent_id if open_here else "",
         )
+
+    def _owned(self, intent: Intent) -> Decimal:
+        """For a buy what all sessions own, which the limits are about; for a sell what this one owns and may sell."""
+        if intent.side is Side.BUY:
+            return self._ledger.owned(intent.instrument)
+        mine = (p for p in self._ledger.positions(intent.kind) if p.instrument == intent.instrument)
+        return sum((position.quantity for position in mine), Decimal(0))
 
     def _cash(self, account: Account, currency: str) -> Decimal | None:
         """Cash less what was spent since the account was looked at; None when the account has no such currency."""

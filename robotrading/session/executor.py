@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from robotrading.domain.errors import BrokerError, LimitBreached
+from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Ticket
 from robotrading.domain.ports import Broker, Clock
 from robotrading.domain.skip import Skip
+from robotrading.execution.lifecycle import awaits_executions
 from robotrading.execution.reconcile import settle
 from robotrading.session.door import Door
 from robotrading.session.recovery import gather_evidence
@@ -21,6 +22,9 @@ from robotrading.session.tickets import TicketBook
 
 _COMMISSION_SECONDS = 3.0
 """Commission reports come after the executions; a report without them is still true, only less complete."""
+
+_EXECUTION_SECONDS = 5.0
+"""How long executions may come after the word 'filled'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,13 @@ class Executor:
         self._book = book
         self._clock = clock
         self._settings = settings
+        self._connecting = asyncio.Lock()
 
     async def execute(self, intents: Sequence[Intent], progress: Callable[[int], None] = lambda _: None) -> Executed:
-        """Submit all, in order, and wait for each to end. Raises `LedgerError`; broker trouble becomes skips."""
+        """Submit all, in order, and wait for each to end. Raises `LedgerError`; broker trouble becomes skips.
+
+        When the journal fails, nothing more is sent and nothing is waited for: the next run settles what is open.
+        """
         places = asyncio.Semaphore(self._settings.max_open_orders)
         skips: list[Skip] = []
         finished = 0
@@ -56,9 +64,12 @@ class Executor:
             finished += 1
             progress(finished)
 
-        async with asyncio.TaskGroup() as group:
-            for intent in intents:
-                group.create_task(one(intent))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for intent in intents:
+                    group.create_task(one(intent))
+        except ExceptionGroup as failures:
+            raise _first_of(failures) from failures
         ids = [intent.intent_id for intent in intents]
         await self._book.until(lambda: _commissions_known(self._book.of(ids)), _COMMISSION_SECONDS)
         return Executed(self._book.of(ids), tuple(skips))
@@ -71,23 +82,39 @@ class Executor:
             return Skip(intent.instrument.symbol, "door", str(breach), breach.rule)
         except BrokerError as error:
             return Skip(intent.instrument.symbol, "submit", str(error), "broker")
-        ends = self._settings.fill_timeout
-        if not await self._ended(intent, ends):
-            await self._cancel(intent, ends)
+        if not await self._ended(intent):
+            await self._give_up(intent)
         ticket = self._book[intent.intent_id]
         if ticket.status.terminal:
             return None
-        return Skip(intent.instrument.symbol, "fill", ticket.reason, "unknown_order")
+        return Skip(intent.instrument.symbol, "fill", ticket.reason or f"it is still {ticket.status}", "unknown_order")
 
-    async def _ended(self, intent: Intent, seconds: float) -> bool:
-        return await self._book.until(lambda: self._book[intent.intent_id].status.terminal, seconds)
+    async def _ended(self, intent: Intent) -> bool:
+        """Wait for the end, or for the word 'filled' and then a little for the executions that prove it."""
+        intent_id = intent.intent_id
 
-    async def _cancel(self, intent: Intent, waited: float) -> None:
-        """Ask for a cancel and wait for its confirmation; look at the broker's lists before giving up on knowing."""
-        self._note(intent, EventKind.CANCEL_SENT, f"not filled within {waited:g} s")
+        def at_an_end() -> bool:
+            return self._terminal(intent) or awaits_executions(self._book[intent_id])
+
+        await self._book.until(at_an_end, self._settings.fill_timeout)
+        if awaits_executions(self._book[intent_id]):
+            await self._book.until(lambda: self._terminal(intent), _EXECUTION_SECONDS)
+        return self._terminal(intent)
+
+    def _terminal(self, intent: Intent) -> bool:
+        return self._book[intent.intent_id].status.terminal
+
+    async def _give_up(self, intent: Intent) -> None:
+        """Cancel what is late; look at the broker's lists before giving up on knowing.
+
+        An order that the broker calls filled is not cancelled, only looked up.
+        """
+        why = "its executions did not come"
         try:
-            await self._broker.cancel(intent.intent_id)
-            if await self._ended(intent, self._settings.cancel_timeout):
+            await self._reach()
+            if not awaits_executions(self._book[intent.intent_id]):
+                why = await self._cancelled(intent)
+            if self._terminal(intent):
                 return
             evidence = await gather_evidence(self._broker, self._clock)
         except BrokerError as error:
@@ -95,12 +122,36 @@ class Executor:
             return
         for event in settle(self._book[intent.intent_id], evidence):
             self._book.append(event)
-        if not self._book[intent.intent_id].status.terminal:
-            seconds = self._settings.cancel_timeout
-            self._note(intent, EventKind.UNKNOWN, f"the cancel was not confirmed within {seconds:g} s")
+        if not self._terminal(intent):
+            self._note(intent, EventKind.UNKNOWN, why)
+
+    async def _cancelled(self, intent: Intent) -> str:
+        """Ask for a cancel and wait for its confirmation; why there is none. A refused cancel proves nothing."""
+        self._note(intent, EventKind.CANCEL_SENT, f"not filled within {self._settings.fill_timeout:g} s")
+        try:
+            await self._broker.cancel(intent.intent_id)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            return f"its cancel was refused: {error}"
+        seconds = self._settings.cancel_timeout
+        await self._book.until(lambda: self._terminal(intent), seconds)
+        return f"the cancel was not confirmed within {seconds:g} s"
+
+    async def _reach(self) -> None:
+        """Once more over a new connection, where the old one is lost: an answer is worth more than UNKNOWN."""
+        async with self._connecting:
+            if not self._broker.connected:
+                await self._broker.connect()
 
     def _note(self, intent: Intent, kind: EventKind, reason: str) -> None:
         self._book.append(OrderEvent(intent.intent_id, kind, self._clock.now(), reason=reason))
+
+
+def _first_of(failures: ExceptionGroup[Exception]) -> Exception:
+    """The error to tell of: a broken journal before everything else."""
+    leaves = [_first_of(one) if isinstance(one, ExceptionGroup) else one for one in failures.exceptions]
+    return next((leaf for leaf in leaves if isinstance(leaf, LedgerError)), leaves[0])
 
 
 def _commissions_known(tickets: Sequence[Ticket]) -> bool:

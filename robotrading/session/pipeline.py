@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from robotrading.domain.errors import BrokerError, PlanMoved
+from robotrading.domain.errors import PlanMoved
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Intent, Side
 from robotrading.domain.planning import Plan, Refusal
@@ -29,6 +29,8 @@ from robotrading.session.recovery import Recovered, recover
 from robotrading.session.steps import Draft, StepFailed
 from robotrading.session.tickets import TicketBook
 from robotrading.session.world import RunSpec, World
+
+_GOODBYE_SECONDS = 10.0
 
 
 async def run_session(spec: RunSpec, world: World) -> SessionReport:
@@ -51,7 +53,7 @@ async def run_session(spec: RunSpec, world: World) -> SessionReport:
 async def _run(spec: RunSpec, world: World, draft: Draft, book: TicketBook) -> None:
     recovered = await draft.step("recover", lambda: _recover(world, draft))
     if spec.plan_id:
-        standing = await _stored_plan(world, draft)
+        standing = await _stored_plan(world, draft, recovered)
     else:
         standing = await _new_plan(world, draft, recovered)
     if spec.trade and draft.plan is not None and draft.plan.intents:
@@ -63,8 +65,14 @@ async def _recover(world: World, draft: Draft) -> Recovered:
     await world.broker.connect()
     recovered = await recover(draft.spec.kind, world.broker, world.ledger, world.clock)
     if recovered.settled:
-        names = ", ".join(ticket.intent.intent_id for ticket in recovered.settled)
+        names = ", ".join(f"{ticket.intent.intent_id} ({ticket.status})" for ticket in recovered.settled)
         draft.notes.append(f"settled from an earlier run: {names}")
+    if recovered.strangers:
+        names = ", ".join(recovered.strangers)
+        draft.notes.append(
+            f"the broker tells of executions with our references that this ledger does not know, so that what they "
+            f"bought counts as not ours: {names}"
+        )
     draft.skip(*recovered.skips)
     return recovered
 
@@ -93,15 +101,15 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
 
 def _missing(world: World, spec: RunSpec, standing: Standing) -> dict[str, str]:
     """Owned instruments that cannot be judged now: short in the account, or without contract rules from the broker."""
-    owned = world.ledger.positions(spec.kind)
+    owned = world.ledger.positions()
     blocked = {
         instrument.key: f"{instrument} is owned, but the broker did not give its contract rules; it is kept as it is"
         for instrument in standing.owned
         if instrument not in standing.instruments
     }
-    for position in owned:
-        for sentence in shortfalls(standing.account, [p for p in owned if p.instrument == position.instrument]):
-            blocked[position.instrument.key] = sentence
+    for instrument in dict.fromkeys(p.instrument for p in owned if p.owner == spec.kind):
+        for sentence in shortfalls(standing.account, [p for p in owned if p.instrument == instrument]):
+            blocked[instrument.key] = sentence
     return blocked
 
 
@@ -142,7 +150,7 @@ def _plan_settings(spec: RunSpec) -> PlanSettings:
     )
 
 
-async def _stored_plan(world: World, draft: Draft) -> Standing:
+async def _stored_plan(world: World, draft: Draft, recovered: Recovered) -> Standing:
     """The plan named by its hash, if the world is still the one it was made for."""
 
     async def load() -> Plan:
@@ -160,7 +168,12 @@ async def _stored_plan(world: World, draft: Draft) -> Standing:
     standing = await draft.step("account", lambda: account.standing(world, draft, instruments))
 
     async def compare_world() -> None:
-        sentences = moved(plan, standing.quotes, standing.owned, draft.spec.settings.execution.tolerance)
+        blocked = recovered.blocked | _missing(world, draft.spec, standing)
+        sentences = [
+            *_other_account(plan, standing),
+            *(blocked[intent.instrument.key] for intent in plan.intents if intent.instrument.key in blocked),
+            *moved(plan, standing.quotes, standing.owned, draft.spec.settings.execution.tolerance),
+        ]
         if sentences:
             raise PlanMoved(f"the world has moved since plan {plan.plan_id} was made: {'; '.join(sentences)}")
         draft.plan = plan
@@ -169,13 +182,19 @@ async def _stored_plan(world: World, draft: Draft) -> Standing:
     return standing
 
 
+def _other_account(plan: Plan, standing: Standing) -> list[str]:
+    found = standing.account.account_id
+    return [] if plan.account_id == found else [f"it is of account {plan.account_id}, the broker's is {found}"]
+
+
 def _refuse_used(world: World, spec: RunSpec, plan: Plan) -> None:
     if plan.trading_date != spec.trading_date:
         raise PlanMoved(f"plan {plan.plan_id} is of {plan.trading_date}, today is {spec.trading_date}; make a new one")
     for intent in plan.intents:
         if world.ledger.ticket(intent.intent_id) is not None:
             raise PlanMoved(
-                f"plan {plan.plan_id} was run already ({intent.intent_id} is in the ledger); make a new one"
+                f"plan {plan.plan_id} was run already, or another run has traded since ({intent.intent_id} is in the "
+                "ledger); make a new one"
             )
 
 
@@ -199,7 +218,6 @@ async def _trade(world: World, draft: Draft, book: TicketBook, standing: Standin
 
 async def _batch(world: World, draft: Draft, executor: Executor, name: str, intents: Sequence[Intent]) -> None:
     executed = await executor.execute(intents, lambda done: world.progress(name, done, len(intents)))
-    draft.add_tickets(executed.tickets)
     draft.skip(*executed.skips)
 
 
@@ -227,9 +245,8 @@ def _as_skip(refusal: Refusal) -> Skip:
 
 
 async def _leave(world: World, draft: Draft, book: TicketBook) -> None:
-    """Say goodbye; trouble in it is a note, the run is over."""
+    """Say goodbye. The run is over; what became of its orders is in the report, however it ended."""
+    await draft.quietly("the connection did not close cleanly", world.broker.disconnect, _GOODBYE_SECONDS)
     draft.notes.extend(str(skip) for skip in book.foreign)
-    try:
-        await world.broker.disconnect()
-    except BrokerError as error:
-        draft.notes.append(f"the connection did not close cleanly: {error}")
+    if draft.plan is not None:
+        draft.add_tickets(book.of(intent.intent_id for intent in draft.plan.intents))

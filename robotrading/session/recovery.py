@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import Ticket, TicketStatus
 from robotrading.domain.ports import Broker, Clock, Ledger
 from robotrading.domain.skip import Skip
-from robotrading.execution.reconcile import Evidence, settle
+from robotrading.execution.reconcile import Evidence, outstanding, settle
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What was found: tickets settled in this run, and instruments that stay blocked (key -> sentence)."""
+    """What was found: tickets settled in this run, and instruments that stay blocked (key -> sentence).
+
+    `strangers` are order references of executions that look like ours and are not in this ledger.
+    """
 
     settled: tuple[Ticket, ...]
     blocked: dict[str, str]
+    strangers: tuple[str, ...] = ()
 
     @property
     def skips(self) -> tuple[Skip, ...]:
@@ -38,11 +43,13 @@ async def recover(kind: AssetClass, broker: Broker, ledger: Ledger, clock: Clock
     """Settle what this session kind left open. Other kinds' tickets are theirs: they may be running just now.
 
     At most one run of a kind lives at a time (see `session/lock.py`), so whatever is open here belongs to a dead run.
+    Orders that have ended are looked at too: their last executions or commissions may have come while nobody heard.
     """
     pending = [ticket for ticket in ledger.open_tickets() if ticket.intent.kind is kind]
-    if not pending:
-        return Recovered((), {})
-    evidence = await gather_evidence(broker, clock)
+    if pending:
+        evidence = await gather_evidence(broker, clock)
+    else:
+        evidence = Evidence((), (), await broker.executions(), clock.now())
     settled = []
     blocked = {}
     for ticket in pending:
@@ -53,7 +60,23 @@ async def recover(kind: AssetClass, broker: Broker, ledger: Ledger, clock: Clock
             settled.append(after)
         else:
             blocked[after.intent.instrument.key] = _blocked(after)
-    return Recovered(tuple(settled), blocked)
+    strangers = _catch_up(kind, ledger, evidence, {ticket.intent.intent_id for ticket in pending})
+    return Recovered(tuple(settled), blocked, strangers)
+
+
+def _catch_up(kind: AssetClass, ledger: Ledger, evidence: Evidence, settled: Collection[str]) -> tuple[str, ...]:
+    """Book what the broker tells of this kind's ended orders; the references that this ledger does not know."""
+    strangers = []
+    for intent_id in dict.fromkeys(fill.intent_id for fill in evidence.executions if fill.intent_id):
+        if intent_id in settled:
+            continue
+        ticket = ledger.ticket(intent_id)
+        if ticket is None:
+            strangers.append(intent_id)
+        elif ticket.intent.kind is kind:
+            for event in outstanding(ticket, evidence):
+                ledger.append(event)
+    return tuple(strangers)
 
 
 def _blocked(ticket: Ticket) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,9 @@ from robotrading.session.world import RunSpec
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+_LEFT_UNDONE = ("recover", "cash", "door", "submit", "fill", "compare")
+"""A skip of one of these steps means that an order, or the knowledge of one, is missing."""
 
 
 class StepFailed(Exception):
@@ -46,10 +50,14 @@ class Draft:
     protected: tuple[Position, ...] = ()
     account: Account | None = None
     _skips: list[Skip] = field(default_factory=list)
+    _said: set[Skip] = field(default_factory=set)
 
     def skip(self, *skips: Skip) -> None:
-        """Leave something out of the step that is going on."""
-        self._skips.extend(skips)
+        """Leave something out of the step that is going on; what an earlier step has said is not repeated."""
+        for skip in skips:
+            if skip not in self._said:
+                self._said.add(skip)
+                self._skips.append(skip)
 
     async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """Take a step. Raises `StepFailed` after recording why."""
@@ -66,6 +74,15 @@ class Draft:
             seconds = self.clock.monotonic() - began
             self.steps.append(StepResult(name, seconds, tuple(self._skips), error))
             self._skips.clear()
+
+    async def quietly(self, what: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
+        """Do what the outcome does not hang on, within a bound; trouble in it is a note."""
+        try:
+            async with asyncio.timeout(seconds):
+                await work()
+        except Exception as caught:
+            log.warning("%s: %s", what, caught, exc_info=not isinstance(caught, RobotradingError))
+            self.notes.append(f"{what}: {describe(caught)}")
 
     def add_tickets(self, tickets: tuple[Ticket, ...]) -> None:
         """Keep the latest state of each ticket, in the order of their first appearance."""
@@ -100,19 +117,25 @@ class Draft:
     def _outcome(self) -> Outcome:
         failed = any(not step.ok for step in self.steps)
         tickets = self.tickets.values()
-        if failed and not any(ticket.fills for ticket in tickets):
+        planned = self.plan is not None and bool(self.plan.intents)
+        none_sent = self.spec.trade and planned and not tickets
+        if (failed and not any(ticket.fills for ticket in tickets)) or none_sent:
             return Outcome.FAILED
         left = any(ticket.status is not TicketStatus.FILLED for ticket in tickets)
-        stopped = any(skip.step in ("door", "submit", "fill", "recover") for step in self.steps for skip in step.skips)
-        if failed or left or stopped:
+        in_doubt = any(skip.step in _LEFT_UNDONE for step in self.steps for skip in step.skips)
+        if failed or left or in_doubt:
             return Outcome.PARTLY
-        return Outcome.DONE if self.tickets or (self.plan and self.plan.intents) else Outcome.NOTHING_TO_DO
+        return Outcome.DONE if planned or self.tickets else Outcome.NOTHING_TO_DO
 
 
 def describe(error: BaseException) -> str:
     """One line: our own errors speak for themselves, foreign ones are named."""
     if isinstance(error, RobotradingError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory: the session grew past its bound; raise sessions.<name>.memory_mb or shorten its history"
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer within the time"
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(describe(inner) for inner in error.exceptions))
     return f"unexpected {type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.orders import OrderEvent, Ticket
@@ -34,14 +35,22 @@ class TicketBook:
 
     def __call__(self, event: OrderEvent) -> None:
         """The broker's listener."""
-        try:
+        with suppress(LedgerError):  # `append` has kept it
             self.append(event)
+
+    def append(self, event: OrderEvent) -> Ticket | None:
+        """Journal one event; None when its intent is not in this ledger (another program's order reference).
+
+        Raises `LedgerError`, and keeps it: after one failure nobody may rely on the journal any more.
+        """
+        try:
+            return self._journalled(event)
         except LedgerError as error:
             self.failure = self.failure or error
             self._wake()
+            raise
 
-    def append(self, event: OrderEvent) -> Ticket | None:
-        """Journal one event; None when its intent is not in this ledger (another program's order reference)."""
+    def _journalled(self, event: OrderEvent) -> Ticket | None:
         if event.intent_id not in self._tickets and self._ledger.ticket(event.intent_id) is None:
             self._foreign.add(event.intent_id)
             return None

@@ -31,9 +31,18 @@ def _orders(report: SessionReport) -> str:
     if count == 0:
         return "Nothing to do: every holding is within its band."
     if report.outcome is Outcome.FAILED:
-        return f"None of {_plural(count, 'planned order')} was sent."
+        return f"None of {_plural(count, 'planned order')} was sent{_because(report)}."
     sells = sum(intent.side is Side.SELL for intent in report.plan.intents)
     return f"Would place {_plural(count, 'order')}: {sells} to sell, {count - sells} to buy."
+
+
+def _because(report: SessionReport) -> str:
+    """The first reason, where a rule of ours or the broker held the orders back."""
+    stopped = [skip for skip in report.skips if skip.step in ("door", "submit", "cash")]
+    if not stopped:
+        return ""
+    others = f" (and {_plural(len(stopped) - 1, 'more reason')})" if len({skip.rule for skip in stopped}) > 1 else ""
+    return f": {stopped[0].reason.rstrip('.')}{others}"
 
 
 def _traded(tickets: Iterable[Ticket]) -> str:
@@ -49,11 +58,11 @@ def _traded(tickets: Iterable[Ticket]) -> str:
 
 def _left_out(report: SessionReport) -> str:
     frozen = [weight for weight in report.targets.weights if weight.frozen] if report.targets else []
-    stopped = [skip for step in report.steps if step.name in ("sells", "buys") for skip in step.skips]
+    stopped = [skip for skip in report.skips if skip.step in ("door", "submit", "fill", "cash")]
     parts = []
     if frozen:
         parts.append(f"{_plural(len(frozen), 'instrument')} left as they are for want of good data.")
-    if stopped:
+    if stopped and report.tickets:
         parts.append(f"{_plural(len(stopped), 'order')} stopped or left in doubt.")
     return " ".join(parts)
 

@@ -14,8 +14,8 @@ from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
-from robotrading.session.bereaved import report_for
-from robotrading.session.job import Job, read_report
+from robotrading.session.bereaved import Occasion, conclude
+from robotrading.session.job import Job
 from robotrading.session.processes import Child, End, Progress, run_children
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
@@ -68,10 +68,5 @@ def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
 
 def _report(end: End, ledger: Ledger, book: Book, calendar: Calendar, clock: Clock) -> SessionReport:
     """The run's own report, or one in its memory."""
-    report = read_report(end.job)
-    if report is not None:
-        return report
     now = clock.now()
-    report = report_for(end, ledger, calendar.trading_day(end.job.kind, now), book.mode, now)
-    ledger.finish_run(report)
-    return report
+    return conclude(end, ledger, Occasion(calendar.trading_day(end.job.kind, now), book.mode, now))
