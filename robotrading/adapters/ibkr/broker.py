@@ -148,26 +148,9 @@ class IbkrBroker:
             raise BrokerUnavailable("an earlier event could not be booked; no further order") from self._desk.failure
         self._require_connection()
         order = order_for(intent, self._connection.account)
-        instrument = intent.instrument
-        found = self._details.get(instrument.key)
-        contract = contract_for(instrument, found.contract.conId if found is not None else 0)
-
-        def place(client: Any) -> None:
-            self._require_connection()
-            if intent.intent_id in self._desk.translator.standings:
-                log.warning("%s is at the broker already and is not sent again; asking for its state", intent.intent_id)
-                self._doubt(intent.intent_id)
-                return
-            self._desk.remembered[instrument.key] = instrument
-            order_id = client.getReqId()
-            self._desk.translator.sent(intent, order_id)
-            try:
-                client.placeOrder(order_id, contract, order)
-            except ConnectionError:
-                self._desk.translator.unsent(intent.intent_id)
-                raise
-
-        await self._connection.send(place)
+        found = self._details.get(intent.instrument.key)
+        contract = contract_for(intent.instrument, 0 if found is None else found.contract.conId)
+        await self._connection.send(lambda client: self._place(client, intent, contract, order))
 
     async def cancel(self, intent_id: str) -> None:
         self._require_connection()
@@ -201,6 +184,23 @@ class IbkrBroker:
                 f"not connected to the gateway at {self._settings.host}:{self._settings.port}, or its own link to the "
                 "broker is lost; connect and ask again"
             )
+
+    def _place(self, client: Any, intent: Intent, contract: Any, order: Any) -> None:
+        """When the turn has come: the link may have been lost, or the order found at the broker, in the meantime."""
+        self._require_connection()
+        translator = self._desk.translator
+        if intent.intent_id in translator.standings:
+            log.warning("%s is at the broker already and is not sent again; asking for its state", intent.intent_id)
+            self._doubt(intent.intent_id)
+            return
+        self._desk.remembered[intent.instrument.key] = intent.instrument
+        order_id = client.getReqId()
+        translator.sent(intent, order_id)
+        try:
+            client.placeOrder(order_id, contract, order)
+        except ConnectionError:
+            translator.unsent(intent.intent_id)
+            raise
 
     async def _open(self) -> None:
         self._synchronised = False
