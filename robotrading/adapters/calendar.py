@@ -91,7 +91,7 @@ class ExchangeCalendar:
             return np.empty(0, dtype="datetime64[D]")
         start, stop = np.datetime64(first, "D"), np.datetime64(last, "D")
         if kind is AssetClass.CRYPTO:
-            return np.arange(start, stop + 1, dtype="datetime64[D]")
+            return np.arange(start, stop + np.timedelta64(1, "D"), dtype="datetime64[D]")
         days = self._covering(first, last).days
         return days[np.searchsorted(days, start) : np.searchsorted(days, stop, side="right")]
 

@@ -48,7 +48,7 @@ class WeekdayCalendar:
         return day
 
     def days(self, kind: AssetClass, first: date, last: date) -> Days:
-        every = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
+        every = np.arange(np.datetime64(first, "D"), np.datetime64(last + _DAY, "D"))
         if kind is AssetClass.CRYPTO:
             return every
         return every[np.is_busday(every)]

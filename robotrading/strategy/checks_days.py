@@ -63,7 +63,8 @@ def too_short(bars: Bars, context: Context) -> str | None:
 
 def stale_series(bars: Bars, context: Context) -> str | None:
     """The last bar is at most `max_stale_days` trading days older than the last complete day."""
-    behind = len(_between(context.days, bars.dates[-1] + 1, np.datetime64(context.last_complete, "D")))
+    day_after = bars.dates[-1] + np.timedelta64(1, "D")
+    behind = len(_between(context.days, day_after, np.datetime64(context.last_complete, "D")))
     if behind <= context.settings.max_stale_days:
         return None
     return (

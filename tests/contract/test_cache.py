@@ -30,7 +30,7 @@ KO = Instrument("KO", AssetClass.EQUITIES)
 
 
 def entry(instrument: Instrument = KO, n: int = 50, level: float = 60.0, at: datetime = NOW) -> Entry:
-    days = np.arange(np.datetime64("2025-01-01"), np.datetime64("2025-01-01") + n)
+    days = np.datetime64("2025-01-01") + np.arange(n)
     bars = Bars.from_closes(instrument, days, level + np.arange(n) / 7, as_of=at, source="yahoo")
     bars = replace(bars, volume=np.where(np.arange(n) == 3, np.nan, 1e6), basis=PriceBasis.ADJUSTED)
     return Entry(bars, at, at - timedelta(days=3), date(2024, 12, 1), date(2025, 9, 26))

@@ -159,7 +159,7 @@ CASES: dict[str, Case] = {
     "twice with two volumes": Case(lambda c: duplicate(c, MID, volume=1.0), "contradictory_day", DM),
     "newest first": Case(lambda c: {k: v[::-1] for k, v in c.items()}, "unsorted_days", "not sorted"),
     "two rows swapped": Case(lambda c: {k: np.concatenate([v[:9], v[9:11][::-1], v[11:]]) for k, v in c.items()}, "unsorted_days", str(DAYS[9])),
-    "a row without date": Case(lambda c: put(c, "dates", MID, np.datetime64("NaT")), "missing_date", f"row {MID + 1}"),
+    "a row without date": Case(lambda c: put(c, "dates", MID, np.datetime64("NaT", "D")), "missing_date", f"row {MID + 1}"),
     "no rows": Case(lambda c: drop(c, slice(None)), "no_prices", "no day has both"),
     "no adjusted closes": Case(lambda c: put(c, "adj_close", slice(None), np.nan), "no_prices", "no day has both"),
     "a year less a day": Case(lambda c: drop(c, slice(0, N - 251)), "too_short", "251 days of prices, and a model needs at least 252"),
@@ -274,7 +274,7 @@ def test_the_running_days_bar_is_left_out():
     assert answer.bars.last_day == DAYS[N - 2].astype(date)
 
 
-@pytest.mark.parametrize("last", [DAYS[N - 3], DAYS[N - 1] - 30])
+@pytest.mark.parametrize("last", [DAYS[N - 3], DAYS[N - 1] - np.timedelta64(30, "D")])
 def test_bars_from_the_future_are_refused(last):
     answer = judge(bars(clean()), last=last.astype(date))
     assert answer.rule == "future_bar"

@@ -38,7 +38,7 @@ def arbitrary(draw) -> Bars:
     values = draw(st.sampled_from([anything, price, st.floats(90, 110)]))
     days = draw(arrays(np.int64, n, elements=st.integers(0, 60)))
     stamps = DAYS[np.sort(days)] if draw(st.booleans()) else DAYS[days]
-    stamps = np.where(draw(st.booleans()) & (np.arange(n) == 3), np.datetime64("NaT"), stamps)
+    stamps = np.where(draw(st.booleans()) & (np.arange(n) == 3), np.datetime64("NaT", "D"), stamps)
     columns = {name: draw(arrays(np.float64, n, elements=values)) for name in COLUMNS}
     if draw(st.booleans()):
         columns |= {"dividend": np.zeros(n), "split": np.ones(n)}
