@@ -12,6 +12,7 @@ from pathlib import Path
 from robotrading.adapters.calendar import ExchangeCalendar
 from robotrading.adapters.fits import FitFiles
 from robotrading.adapters.ibkr.broker import IbkrBroker
+from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.config.model import Config, Mode
 from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
@@ -36,7 +37,7 @@ async def run_job(job: Job, tell: Tell) -> SessionReport:
     clock = clock_for(orders.day, calendar)
     spec = _spec(config, job, book, calendar.trading_day(job.kind, clock.now()))
     with session_lock(book.root / "locks", job.kind), book.ledger() as ledger:
-        return await run_session(spec, _world(config, job, clock, calendar, ledger, tell))
+        return await run_session(spec, _world(config, job, book, clock, calendar, ledger, tell))
 
 
 def _bound_memory(megabytes: int) -> None:
@@ -62,7 +63,7 @@ def _spec(config: Config, job: Job, book: Book, trading_date: date) -> RunSpec:
 
 
 def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
-    config: Config, job: Job, clock: Clock, calendar: Calendar, ledger: Ledger, tell: Tell
+    config: Config, job: Job, book: Book, clock: Clock, calendar: Calendar, ledger: Ledger, tell: Tell
 ) -> World:
     gateway = config.gateway(job.kind)
     if job.gateway_port:
@@ -74,7 +75,7 @@ def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
         feed=feed,
         feed_notes=lambda: feed.notes,
         universe=partial(universe_for, config, job.kind),
-        broker=IbkrBroker(gateway, clock),
+        broker=IbkrBroker(gateway, clock, RuleBook(clock, book.root / "contracts" / f"{job.kind}.json")),
         ledger=ledger,
         fits=FitFiles(config.state_dir / "cache" / "fits"),
         progress=tell,

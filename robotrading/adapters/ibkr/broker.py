@@ -23,6 +23,7 @@ from robotrading.adapters.ibkr.listings import Reading, completed_orders_of, ope
 from robotrading.adapters.ibkr.orders import order_for
 from robotrading.adapters.ibkr.quotes import is_enough, quote_of
 from robotrading.adapters.ibkr.requests import EarlyEnd, RequestRefused, Rows, Topic
+from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.domain.book import Account, Position
 from robotrading.domain.errors import BrokerError, BrokerUnavailable
@@ -44,13 +45,13 @@ DETAILS_AT_A_TIME = 45
 class IbkrBroker:
     """See the module. `others` are holdings and orders, seen at the last look, of kinds that the bot does not trade."""
 
-    def __init__(self, settings: GatewaySettings, clock: Clock) -> None:
+    def __init__(self, settings: GatewaySettings, clock: Clock, rules: RuleBook | None = None) -> None:
         self._settings = settings
         self._clock = clock
         self._desk = OrderDesk(clock, settings.client_id, self._ask_doubts)
         self._connection = Connection(settings, self._desk, self._ask_all_that_live)
         self._desk.attach(self._connection.reserve_ids)
-        self._details: dict[str, Any] = {}
+        self._rules = rules or RuleBook(clock)
         self._asking: asyncio.Task[None] | None = None
         self._synchronised = False
         self._others: dict[str, tuple[Skip, ...]] = {}
@@ -99,17 +100,27 @@ class IbkrBroker:
 
     async def refine(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Instrument | Skip]:
         self._require_connection()
-        details = dict(zip(instruments, await _in_batches(self._contract, instruments, DETAILS_AT_A_TIME), strict=True))
-        rules = {market_rule_id(found, contract_for(i).exchange) for i, found in _known(details)}
+        remembered = {i: known for i in instruments if (known := self._rules.fresh(i)) is not None}
+        asked = [i for i in instruments if i not in remembered]
+        answer: dict[Instrument, Instrument | Skip] = {**remembered, **await self._ask_rules(asked)}
+        for better in answer.values():
+            if isinstance(better, Instrument):
+                self._desk.remembered[better.key] = better
+        return {instrument: answer[instrument] for instrument in instruments}
+
+    async def _ask_rules(self, instruments: Sequence[Instrument]) -> dict[Instrument, Instrument | Skip]:
+        found = await _in_batches(self._contract, instruments, DETAILS_AT_A_TIME)
+        details = dict(zip(instruments, found, strict=True))
+        rules = {market_rule_id(one, contract_for(i).exchange) for i, one in _known(details)}
         increments = {rule: await self._market_rule(rule) for rule in rules if rule is not None}
-        answer: dict[Instrument, Instrument | Skip] = {}
-        for instrument, found in details.items():
-            if isinstance(found, Skip):
-                answer[instrument] = found
-                continue
-            rule = market_rule_id(found, contract_for(instrument).exchange)
-            better = refined(instrument, found, () if rule is None else increments.get(rule, ()))
-            answer[instrument] = self._desk.remembered[instrument.key] = better
+        answer: dict[Instrument, Instrument | Skip] = {i: one for i, one in details.items() if isinstance(one, Skip)}
+        learnt: dict[Instrument, int] = {}
+        for instrument, one in _known(details):
+            rule = market_rule_id(one, contract_for(instrument).exchange)
+            better = refined(instrument, one, () if rule is None else increments.get(rule, ()))
+            answer[instrument] = better
+            learnt[better] = one.contract.conId
+        self._rules.learn(learnt)
         return answer
 
     async def quotes(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Quote | Skip]:
@@ -148,8 +159,7 @@ class IbkrBroker:
             raise BrokerUnavailable("an earlier event could not be booked; no further order") from self._desk.failure
         self._require_connection()
         order = order_for(intent, self._connection.account)
-        found = self._details.get(intent.instrument.key)
-        contract = contract_for(intent.instrument, 0 if found is None else found.contract.conId)
+        contract = contract_for(intent.instrument, self._rules.con_id(intent.instrument))
         await self._connection.send(lambda client: self._place(client, intent, contract, order))
 
     async def cancel(self, intent_id: str) -> None:
@@ -247,10 +257,7 @@ class IbkrBroker:
         except RequestRefused as error:
             rule = NO_QUOTE.get(error.code, "refused")
             return Skip(instrument.symbol, "refine", f"the broker knows no {instrument.key}: {error}", rule)
-        found = only_match(instrument, rows)
-        if not isinstance(found, Skip):
-            self._details[instrument.key] = found
-        return found
+        return only_match(instrument, rows)
 
     async def _market_rule(self, rule: int) -> Rows:
         return await self._connection.ask_topic(market_rule_topic(rule), lambda client: client.reqMarketRule(rule))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -27,19 +26,20 @@ from robotrading.domain.market import Bars
 from robotrading.domain.ports import Clock
 from robotrading.domain.skip import Skip
 
-CLIENT_ID_OFFSET = 1000
-"""The feed connects beside the session's broker, and a client id can be used once only."""
 AT_A_TIME = 8
 HISTORY_REFUSED = 162
 
 
 class IbkrFeed:
-    """See the module. Raises `FeedUnavailable` when the gateway as a whole does not answer."""
+    """See the module. Raises `FeedUnavailable` when the gateway as a whole does not answer.
+
+    It connects beside the session's broker and needs a client id of its own in `settings`.
+    """
 
     name = "ibkr"
 
     def __init__(self, settings: GatewaySettings, clock: Clock, rules: HistoryRules | None = None) -> None:
-        self._settings = replace(settings, client_id=settings.client_id + CLIENT_ID_OFFSET)
+        self._settings = settings
         self._clock = clock
         self._pacer = HistoryPacer(rules or HistoryRules())
 
