@@ -215,7 +215,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "allow_short": Rule("Whether more may be sold than is owned."),
     },
     ExecutionSettings: {
-        "order_type": Rule("Kind of order; crypto takes market and limit only.", choices=ORDER_TYPES),
+        "order_type": Rule("Kind of order; crypto takes limit only.", choices=ORDER_TYPES),
         "limit_offset": _n("How far through the arrival price a limit is set, as a fraction.", "0", "0.2"),
         "fill_timeout": _n("Seconds until the rest of an order is cancelled.", "1", "3600"),
         "cancel_timeout": _n("Seconds to wait for the cancel's confirmation.", "1", "600"),

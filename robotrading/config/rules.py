@@ -296,8 +296,9 @@ def _orders_can_pass(path: KeyPath, session: SessionSettings) -> Iterator[Violat
         text = f"{session.sizing.min_trade_value} is above limits.max_order_value, {limits.max_order_value}"
         also = ((*path, "limits", "max_order_value"),)
         yield Violation((*path, "sizing", "min_trade_value"), f"{text}: no trade is possible; lower it", also)
-    if session.kind is AssetClass.CRYPTO and execution.order_type not in {OrderType.MARKET, OrderType.LIMIT}:
-        text = f"{quoted(str(execution.order_type))} is not taken for crypto; write market or limit"
+    if session.kind is AssetClass.CRYPTO and execution.order_type is not OrderType.LIMIT:
+        # A market buy of crypto is sized in cash, so that what it will have bought is not known beforehand.
+        text = f"{quoted(str(execution.order_type))} is not taken for crypto; write limit"
         yield Violation((*where, "order_type"), text)
 
 

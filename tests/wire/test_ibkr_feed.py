@@ -104,7 +104,7 @@ def test_bars_lie_within_the_days_asked_and_both_prices_are_kept_apart() -> None
 
 async def test_it_may_be_asked_from_within_a_running_loop_and_beside_the_sessions_broker() -> None:
     with gateway() as (_, port):
-        broker = IbkrBroker(GatewaySettings(port=port), VirtualClock(NOW))
+        broker = IbkrBroker(GatewaySettings(port=port, client_id=7), VirtualClock(NOW))
         await broker.connect()
         assert isinstance(feed(port).daily([AAPL], FIRST, LAST)[AAPL], Bars)
         await broker.disconnect()
