@@ -74,7 +74,7 @@ BREACHES = [
     (bonds("universe: {symbols: [EMB]}"), "sessions.bonds.construct.fixed", "take scheme equal"),
     (bonds("construct: {scheme: market_cap}"), "sessions.bonds.construct.scheme", "index"),
     (bonds("execution: {limit_offset: 0.1}"), "sessions.bonds.execution.limit_offset", "price_collar"),
-    (bonds("sizing: {min_trade_value: 60000}"), "sessions.bonds.sizing.min_trade_value", "max_order_value"),
+    (bonds("sizing: {min_trade_value: 600000}"), "sessions.bonds.sizing.min_trade_value", "max_order_value"),
     (bonds("deadline: 100"), "sessions.bonds.deadline", "140.0 s"),
 ]  # fmt: skip
 
