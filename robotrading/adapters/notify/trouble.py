@@ -15,7 +15,7 @@ from robotrading.adapters.notify.report.words import clean
 from robotrading.adapters.notify.settings import MailSettings
 
 TROUBLE = (OSError, ValueError)
-"""What smtplib, ssl and sockets raise: SMTPException and SSLError are OSErrors, text that cannot be sent a ValueError."""
+"""What smtplib, ssl and sockets raise: SMTPException and SSLError are OSErrors, unsendable text is a ValueError."""
 
 NO_CONNECTION = frozenset(
     {
@@ -125,25 +125,27 @@ def handing_over(error: Exception, settings: MailSettings, sender: str) -> MailT
 
 
 def _handed(error: Exception, settings: MailSettings, sender: str) -> tuple[str, str]:
+    host = settings.host
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        code, said = next(iter(error.recipients.values()))
-        answer = _words(code, said)
-        if 400 <= code < 500:
-            return "put_off", f"{settings.host} does not take it now ({answer}); try again later"
-        return "recipient", f"{settings.host} refused the recipient ({answer}); check the address in mail.recipients"
+        return _recipient_refused(*next(iter(error.recipients.values())), host)
     if isinstance(error, smtplib.SMTPSenderRefused):
-        return "sender", f"{settings.host} refused the sender {sender} ({_answer(error)}); check mail.sender"
+        return "sender", f"{host} refused the sender {sender} ({_answer(error)}); check mail.sender"
     if isinstance(error, smtplib.SMTPResponseException):
         later = "try again later" if 400 <= error.smtp_code < 500 else "ask the server's keeper for its rules"
-        return "content", f"{settings.host} refused the mail ({_answer(error)}); {later}"
+        return "content", f"{host} refused the mail ({_answer(error)}); {later}"
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return "address", f"{settings.host} takes no address with letters beyond ASCII; use another address"
+        return "address", f"{host} takes no address with letters beyond ASCII; use another address"
     if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError | ConnectionError | ssl.SSLError):
-        return "in_doubt", (
-            f"the connection with {settings.host} was lost or silent while the mail was handed over; it may have arrived"
-            " or not"
-        )
+        doubt = "while the mail was handed over; it may have arrived or not"
+        return "in_doubt", f"the connection with {host} was lost or silent {doubt}"
     return "not_sent", f"the mail could not be sent ({clean(str(error))}); check the address and mail.host"
+
+
+def _recipient_refused(code: int, said: bytes | str, host: str) -> tuple[str, str]:
+    answer = _words(code, said)
+    if 400 <= code < 500:
+        return "put_off", f"{host} does not take it now ({answer}); try again later"
+    return "recipient", f"{host} refused the recipient ({answer}); check the address in mail.recipients"
 
 
 def _answer(error: smtplib.SMTPResponseException) -> str:

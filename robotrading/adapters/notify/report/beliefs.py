@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
-from robotrading.adapters.notify.report.words import NONE, count, percent, seconds, spoken
+from robotrading.adapters.notify.report.words import NONE, percent, seconds, spoken
 from robotrading.domain.report import SessionReport, Source, StepResult
 from robotrading.domain.signals import Regime, Signal, Stance
 
@@ -20,7 +20,7 @@ def signals(report: SessionReport) -> Section:
     usual = max(days, key=lambda day: (days[day], day), default=None)
     return Section(
         "Signals",
-        (Column("Instrument"), Column("Model"), Column("Asks for"), Column("Regime and its probability")),
+        (Column("Instrument"), Column("Model"), Column("Asks for"), Column("Regimes by probability")),
         tuple(_signal(signal, usual) for signal in report.signals),
         f"Strength from -1 (least) to +1 (most). Last bar: {usual} where nothing else is said.",
     )
@@ -96,7 +96,7 @@ def steps(report: SessionReport) -> Section:
 
 
 def _step(step: StepResult) -> Row:
-    skips = f"{count(len(step.skips), 'thing')} left out" if step.skips else ""
+    skips = f"{len(step.skips):,} left out or healed" if step.skips else ""
     result = Cell("failed", Tone.BAD) if not step.ok else Cell(skips or "ok", Tone.DIM)
     details = tuple(text for text in (step.error, step.note) if text)
     return Row((Cell(step.name), Cell(seconds(step.seconds)), result), details)

@@ -17,7 +17,8 @@ _LABEL = 16
 def report_text(report: SessionReport) -> str:
     """Everything in the report, no line longer than `WIDTH` characters."""
     shown = view(report)
-    lines = [*_wrapped(shown.title.upper(), ""), shown.subtitle, "=" * WIDTH, *_wrapped(shown.verdict, "")]
+    lines = [*_wrapped(shown.title.upper(), ""), *_wrapped(shown.subtitle, ""), "=" * WIDTH]
+    lines += _wrapped(shown.verdict, "")
     if shown.alerts:
         lines += ["", "LOOK AT THIS", *_each("- ", shown.alerts)]
     lines.append("")
@@ -43,13 +44,14 @@ def _section(section: Section) -> list[str]:
     head = f"{section.title.upper()} ({len(section.rows):,})"
     lines = [head, "-" * len(head), *(_wrapped(section.intro, "") if section.intro else [])]
     widths = _widths(section)
-    if sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+    beside = _fitting(widths)
+    if not beside:
         return lines + [line for row in section.rows for line in _stacked(section, row)]
     if len(section.columns) > 1:
-        lines.append(_table_line([column.name for column in section.columns], section, widths))
+        lines.append(_table_line([column.name for column in section.columns[:beside]], section, widths))
     for row in section.rows:
-        lines.append(_table_line([cell.text for cell in row.cells], section, widths))
-        lines += _each("    ", row.details)
+        lines.append(_table_line([cell.text for cell in row.cells[:beside]], section, widths))
+        lines += _each("    ", [*_named(section, row, beside), *row.details])
     return lines
 
 
@@ -58,14 +60,26 @@ def _widths(section: Section) -> list[int]:
     return [max([names[i], *(len(row.cells[i].text) for row in section.rows)]) for i in range(len(names))]
 
 
+def _fitting(widths: Sequence[int]) -> int:
+    """How many columns stand side by side: all but the last two at least, else 0."""
+    for columns in range(len(widths), max(len(widths) - 3, 0), -1):
+        if sum(widths[:columns]) + len(_GAP) * (columns - 1) <= WIDTH:
+            return columns
+    return 0
+
+
 def _table_line(texts: Sequence[str], section: Section, widths: Sequence[int]) -> str:
-    cells = zip(texts, section.columns, widths, strict=True)
+    cells = zip(texts, section.columns, widths, strict=False)
     return _GAP.join(text.rjust(width) if column.right else text.ljust(width) for text, column, width in cells)
 
 
 def _stacked(section: Section, row: Row) -> list[str]:
     """A row too wide for a table: its first cell, then the others with their names."""
-    pairs = zip(section.columns[1:], row.cells[1:], strict=True)
-    rest = "; ".join(f"{column.name.lower()} {cell.text}" for column, cell in pairs)
-    lines = _wrapped(row.cells[0].text, "* ", "  ")
-    return lines + _each("    ", [text for text in (rest, *row.details) if text])
+    return _wrapped(row.cells[0].text, "* ", "  ") + _each("    ", [*_named(section, row, 1), *row.details])
+
+
+def _named(section: Section, row: Row, first: int) -> list[str]:
+    """The cells that have no room in the table, each with its column's name, in one line."""
+    pairs = zip(section.columns[first:], row.cells[first:], strict=True)
+    text = "; ".join(f"{column.name.lower()}: {cell.text}" for column, cell in pairs)
+    return [text] if text else []

@@ -106,4 +106,4 @@ def _mapped(section: Section, change: Callable[[str], str]) -> Section:
 
 def bar(value: float, longest: float) -> float:
     """The length of a bar as a fraction of the longest, 0 where nothing can be compared."""
-    return min(max(value / longest, 0.0), 1.0) if longest > 0 else 0.0
+    return min(max(0.0, value / longest), 1.0) if longest > 0 else 0.0

@@ -24,11 +24,11 @@ def orders(report: SessionReport) -> Section:
         "Orders",
         (
             Column("Order"),
+            Column("Status"),
             Column("Planned", right=True),
             Column("Filled", right=True),
             Column("Slippage", right=True),
             Column("Commission", right=True),
-            Column("Status"),
         ),
         tuple(_order(ticket, report.currency) for ticket in report.tickets),
         f"Planned at the price of the decision. Slippage is measured against it, + is worse. Money in"
@@ -40,11 +40,11 @@ def _order(ticket: Ticket, home: str) -> Row:
     intent = ticket.intent
     cells = (
         Cell(f"{intent.side} {intent.instrument.symbol}"),
+        Cell(ticket.status, _TONES.get(ticket.status, Tone.WARN)),
         Cell(f"{number(intent.quantity)} at {price(intent.arrival_price)}"),
         Cell(_filled(ticket), Tone.PLAIN if ticket.filled else Tone.DIM),
         Cell(_slippage(ticket, home)),
         Cell(_commission(ticket, home)),
-        Cell(ticket.status, _TONES.get(ticket.status, Tone.WARN)),
     )
     good = ticket.status is TicketStatus.FILLED
     details = (intent.reason, *(() if good else (_trouble(ticket),)), _terms(intent))
@@ -74,7 +74,7 @@ def _commission(ticket: Ticket, home: str) -> str:
         return NONE
     paid = purse({"" if name == home else name: value for name, value in commissions([ticket]).items()})
     if all(fill.commission is None for fill in ticket.fills):
-        return "not told yet"
+        return "not told"
     return f"{paid}, not all told" if any(fill.commission is None for fill in ticket.fills) else paid
 
 
@@ -82,7 +82,7 @@ def _trouble(ticket: Ticket) -> str:
     code = f" (code {ticket.code})" if ticket.code is not None else ""
     said = ticket.reason or {
         TicketStatus.UNKNOWN: "the broker has not answered; nothing more is ordered in it until it has",
-        TicketStatus.PARTIAL: "a part is filled, the rest has no end yet",
+        TicketStatus.PARTIAL: "the rest has no end yet",
     }.get(ticket.status, "no reason was given")
     return f"{ticket.status}: {said}{code}"
 

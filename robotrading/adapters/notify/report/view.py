@@ -115,7 +115,8 @@ def _done(tickets: Sequence[Ticket]) -> str:
 
 def _alerts(report: SessionReport) -> tuple[str, ...]:
     """What a person should know before anything else."""
-    found = [f"Step '{step.name}' failed: {step.error}" for step in report.steps if not step.ok]
+    failed = [step for step in report.steps if not step.ok and step.error.rstrip(".") not in report.verdict]
+    found = [f"Step '{step.name}' failed: {step.error}" for step in failed]
     for status, meaning in _OPEN.items():
         symbols = [ticket.intent.instrument.symbol for ticket in report.tickets if ticket.status is status]
         if symbols:
@@ -199,7 +200,5 @@ def _cost(tickets: tuple[Ticket, ...]) -> str:
 
 def _footer(report: SessionReport) -> tuple[str, ...]:
     took = seconds(sum(step.seconds for step in report.steps))
-    lines = [f"Run {report.run_id}, started {report.started_at:%Y-%m-%d %H:%M:%S} UTC, took {took}."]
-    if report.plan is not None:
-        lines.append(f"Plan {report.plan.plan_id}.")
-    return tuple(lines)
+    plan = f", plan {report.plan.plan_id}" if report.plan else ""
+    return f"Run {report.run_id}{plan}.", f"Started {report.started_at:%Y-%m-%d %H:%M} UTC, took {took}."

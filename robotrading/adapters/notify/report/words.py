@@ -21,7 +21,7 @@ def clean(text: str) -> str:
 
 def mask(account_id: str) -> str:
     """All but the last three characters hidden; everything where there are no more than three."""
-    return "*" * len(account_id) if len(account_id) <= 3 else "*" * (len(account_id) - 3) + account_id[-3:]
+    return "***" if len(account_id) <= 3 else f"{'*' * min(len(account_id) - 3, 9)}{account_id[-3:]}"
 
 
 def hide_accounts(text: str, known: Iterable[str]) -> str:
@@ -76,7 +76,10 @@ def percent(fraction: Decimal | float | None, places: int = 1) -> str:
 
 def points(cost: Decimal, base: Decimal) -> str:
     """A cost in basis points of a base, `-` where the base is zero; + is worse for us."""
-    return f"{cost / base * 10_000:+.1f} bps" if base else NONE
+    if not base:
+        return NONE
+    text = f"{cost / base * 10_000:+.1f}"
+    return f"{text if text.strip('+-0.') else '0.0'} bps"
 
 
 def count(amount: int, noun: str) -> str:

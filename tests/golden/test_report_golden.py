@@ -1,0 +1,59 @@
+"""What the reports look like, kept as files, so that every change of them is seen by whoever reviews it.
+
+Write them anew after a wanted change: UPDATE_GOLDEN=1 python -m pytest tests/golden
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from report_worlds import ALL
+
+from robotrading.adapters.notify.report import message, report_html, report_text
+from robotrading.adapters.notify.report.plain import WIDTH
+
+FOLDER = Path(__file__).parent / "reports"
+SHORT = {"many_trades"}
+
+
+def shortened(text: str) -> str:
+    """The first lines and the counts: five hundred trades would only repeat themselves."""
+    lines = text.splitlines()
+    return "\n".join([*lines[:60], f"... {len(lines):,} lines, {len(text):,} characters"]) + "\n"
+
+
+def compare(name: str, text: str) -> None:
+    path = FOLDER / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8", newline="\n")
+    assert path.read_text(encoding="utf-8") == text, f"{name} has changed; see this file's first lines"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_text_is_as_kept(name: str):
+    text = report_text(ALL[name]())
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
+    compare(f"{name}.txt", shortened(text) if name in SHORT else text)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_page_is_as_kept(name: str):
+    page = report_html(ALL[name]())
+    body = page[page.index("<body") :]
+    compare(f"{name}.html", f"{shortened(body)}{body.count('<tr>'):,} rows\n" if name in SHORT else body)
+
+
+def test_the_head_of_the_page_is_as_kept():
+    page = report_html(ALL["nothing_to_do"]())
+    compare("head.html", page[: page.index("<body")])
+
+
+def test_the_subjects_are_as_kept():
+    compare("subjects.txt", "".join(f"{name}: {message(make()).subject}\n" for name, make in ALL.items()))
+
+
+def test_no_kept_file_is_without_its_report():
+    names = {path.stem for path in FOLDER.iterdir()}
+    assert names == {*ALL, "head", "subjects"}
