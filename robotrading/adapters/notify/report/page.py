@@ -27,8 +27,8 @@ def page(shown: View) -> str:
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  not needed before the first page
 
-    loader = PackageLoader("robotrading.adapters.notify.report")
+    loader = PackageLoader("robotrading.adapters.notify.report", ".")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template("page.html.j2")
