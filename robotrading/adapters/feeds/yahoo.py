@@ -173,7 +173,17 @@ def _history(
     except _YFINANCE_STUMBLES as error:
         text = f"Yahoo's chart of {instrument} cannot be read: {type(error).__name__}: {error}"
         raise _reason(session.status, instrument, text, "unreadable") from error
+    finally:
+        _let_go_of_cookies()
     return frame, currency
+
+
+def _let_go_of_cookies() -> None:
+    """Close this thread's connection to the file of cookies: yfinance opens one in every thread and closes none."""
+    from yfinance.cache import Cookie_db_proxy  # noqa: PLC0415  heavy
+
+    if Cookie_db_proxy.obj is not None:
+        Cookie_db_proxy.close()
 
 
 def _reason(status: int | None, instrument: Instrument, text: str, rule: str = "no_data") -> ServiceError:

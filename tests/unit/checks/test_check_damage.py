@@ -20,6 +20,7 @@ MID = 250
 DAYS = np.arange(np.datetime64("2023-01-02"), np.datetime64("2025-12-31"))
 DAYS = DAYS[np.is_busday(DAYS)]
 LAST = DAYS[N - 1].astype(date)
+DAY = np.timedelta64(1, "D")
 PRICES = ("open", "high", "low", "close")
 
 
@@ -170,8 +171,8 @@ CASES: dict[str, Case] = {
     "six NaN days in a row": Case(lambda c: put(c, "close", slice(MID, MID + 6), np.nan), "gap", "6 trading days in a row"),
     "each tenth day missing": Case(lambda c: drop(c, slice(5, None, 10)), "missing_days", "(10.0%) are missing"),
     "each thirtieth close NaN": Case(lambda c: put(c, "close", slice(5, None, 30), np.nan), "missing_days", "14 of 400"),
-    "days shifted by one": Case(lambda c: {**c, "dates": c["dates"] - 1}, "wrong_calendar", "days without trading"),
-    "every calendar day": Case(lambda c: {**c, "dates": np.arange(DAYS[N - 1] - N + 1, DAYS[N - 1] + 1)}, "wrong_calendar", "another exchange"),
+    "days shifted by one": Case(lambda c: {**c, "dates": c["dates"] - DAY}, "wrong_calendar", "days without trading"),
+    "every calendar day": Case(lambda c: {**c, "dates": DAYS[N - 1] - np.arange(N)[::-1]}, "wrong_calendar", "another exchange"),
     # values
     "infinite close": Case(lambda c: put(c, "close", MID, np.inf), "infinite_value", f"close of {DM} is infinite"),
     "infinite volume": Case(lambda c: put(c, "volume", MID, np.inf), "infinite_value", "volume"),
@@ -274,7 +275,7 @@ def test_the_running_days_bar_is_left_out():
     assert answer.bars.last_day == DAYS[N - 2].astype(date)
 
 
-@pytest.mark.parametrize("last", [DAYS[N - 3], DAYS[N - 1] - np.timedelta64(30, "D")])
+@pytest.mark.parametrize("last", [DAYS[N - 3], DAYS[N - 1] - 30 * DAY])
 def test_bars_from_the_future_are_refused(last):
     answer = judge(bars(clean()), last=last.astype(date))
     assert answer.rule == "future_bar"
@@ -282,13 +283,13 @@ def test_bars_from_the_future_are_refused(last):
 
 
 def test_one_bar_far_in_the_future_is_no_running_day():
-    late = put(clean(), "dates", N - 1, DAYS[N - 1] + 300)
+    late = put(clean(), "dates", N - 1, DAYS[N - 1] + 300 * DAY)
     assert judge(bars(late)).rule == "future_bar"
 
 
 def test_a_coin_that_halves_did_not_split():
     coin = Instrument("ACME", AssetClass.CRYPTO)
-    every = np.arange(DAYS[N - 1] - N + 1, DAYS[N - 1] + 1)
+    every = DAYS[N - 1] - np.arange(N)[::-1]
     series = bars({**split(clean(), MID, 2), "dates": every}, coin)
     assert isinstance(check(series, CheckSettings(), every, LAST), Checked)
     assert isinstance(judge(bars(split(clean(), MID, 2))), Skip)
