@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -13,14 +14,14 @@ from robotrading.cli import config, gateway, run, session, status
 app = typer.Typer(
     name="robotrading",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Rebalance a portfolio at Interactive Brokers, unattended.\n\n"
-    "Start with [bold]robotrading demo[/bold]: no account, no keys, no internet. Then edit config.yaml, look at "
-    "[bold]robotrading plan all[/bold], and let [bold]robotrading run all[/bold] do just that. Paper trading and the "
+    "Start with `robotrading demo`: no account, no keys, no internet. Then edit config.yaml, look at "
+    "`robotrading plan all`, and let `robotrading run all` do just that. Paper trading and the "
     "embedded gateway are the default; live trading needs two deliberate words.",
-    epilog="Exit codes: 0 fine, 2 wrong usage or configuration, 3 done in part, 4 failed, 1 a bug.",
+    epilog="Exit codes: 0 fine, 2 wrong usage or configuration, 3 done in part, 4 failed, 1 a bug, 130 interrupted.",
 )
 
 
@@ -33,7 +34,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Options before the command."""
@@ -53,6 +54,7 @@ def main() -> None:
     from robotrading.cli.exits import Exit, for_error  # noqa: PLC0415
     from robotrading.domain.errors import RobotradingError  # noqa: PLC0415
 
+    _accept_every_character()
     try:
         app()
     except RobotradingError as error:
@@ -61,3 +63,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("robotrading: interrupted\n")
         raise SystemExit(Exit.INTERRUPTED) from None
+
+
+def _accept_every_character() -> None:
+    """A terminal with a small code page shows an escape instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

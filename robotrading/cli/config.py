@@ -6,31 +6,30 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from robotrading.cli.options import AsJson, ConfigPath
+from robotrading.cli.options import AsJson, ConfigPath, Origins
+from robotrading.cli.out import write
 
 if TYPE_CHECKING:
     from robotrading.config.model import Config
 
 app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
 
-REFUSED = 2
-"""Exit code when the configuration cannot be used."""
-
 
 def load_or_exit(path: Path | None) -> Config:
     """The configuration in force; its mistakes go to stderr, and the exit code is 2."""
-    from robotrading.config.load import find_file, load  # noqa: PLC0415  nothing heavy before it is needed
+    from robotrading.cli.exits import Exit  # noqa: PLC0415  nothing heavy before it is needed
+    from robotrading.config.load import find_file, load  # noqa: PLC0415
     from robotrading.domain.errors import ConfigError  # noqa: PLC0415
 
     try:
         return load(path or find_file(Path()), os.environ)
     except ConfigError as error:
         _say_what_is_wrong(str(error))
-        raise typer.Exit(REFUSED) from None
+        raise typer.Exit(Exit.USAGE) from None
 
 
 @app.command()
@@ -44,10 +43,8 @@ def check(config: ConfigPath = None) -> None:
     sessions = ", ".join(
         f"{kind} {float(found.sessions[kind].share) * 100:g} % at {_when(found, kind)}" for kind in found.enabled
     )
-    typer.echo(f"{file or 'built-in defaults'}: fine")
-    typer.echo(f"mode {found.broker.mode}, gateway {found.broker.gateway}, sessions: {sessions or 'none'}")
-    for note in notes(found):
-        typer.echo(f"note: {note}")
+    where = f"mode {found.broker.mode}, gateway {found.broker.gateway}, sessions: {sessions or 'none'}"
+    write("\n".join([f"{file or 'built-in defaults'}: fine", where, *(f"note: {note}" for note in notes(found))]))
 
 
 @app.command()
@@ -55,7 +52,7 @@ def show(
     config: ConfigPath = None,
     *,
     as_json: AsJson = False,
-    origins: Annotated[bool, typer.Option(help="Say where each value was set.")] = True,
+    origins: Origins = True,
 ) -> None:
     """Print every setting in force, secrets masked."""
     from robotrading.config.show import show as render  # noqa: PLC0415
@@ -63,7 +60,7 @@ def show(
 
     found = load_or_exit(config)
     if as_json:
-        typer.echo(json.dumps(shown_tree(found), indent=2))
+        write(json.dumps(shown_tree(found), indent=2))
     else:
         _print_yaml(render(found, origins=origins))
 
@@ -73,7 +70,7 @@ def schema() -> None:
     """Print the JSON Schema of config.yaml (draft 2020-12)."""
     from robotrading.config.document import schema_text  # noqa: PLC0415
 
-    typer.echo(schema_text(), nl=False)
+    write(schema_text())
 
 
 def _when(config: Config, kind: str) -> str:
@@ -93,7 +90,7 @@ def _say_what_is_wrong(text: str) -> None:
 def _print_yaml(text: str) -> None:
     """In colour on a terminal, as it is into a pipe."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        typer.echo(text, nl=False)
+        write(text)
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.syntax import Syntax  # noqa: PLC0415

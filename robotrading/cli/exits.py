@@ -1,7 +1,8 @@
-"""Exit codes, the same for every command; documented in docs/commands.md."""
+"""Exit codes, the same for every command; docs/commands.md is written from this."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from robotrading.domain.errors import ConfigError, RobotradingError
@@ -9,19 +10,26 @@ from robotrading.domain.report import Outcome, SessionReport
 
 
 class Exit(IntEnum):
-    """What a script can tell from the exit code."""
+    """What a script can tell from the exit code; the worst session of several decides."""
 
     OK = 0
-    """Done, or nothing to do."""
     BUG = 1
-    """An error nobody foresaw; the traceback is on stderr or in the run's log."""
     USAGE = 2
-    """The command line or the configuration is wrong."""
     PARTLY = 3
-    """A session was done in part: something was left out of its orders, or is in doubt."""
     FAILED = 4
-    """A session failed, or the command could not do its work."""
     INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANING = {
+    Exit.OK: "Done, or nothing to do.",
+    Exit.BUG: "An error nobody foresaw: please report it. The traceback is on standard error or in the run's log.",
+    Exit.USAGE: "The command line or the configuration is wrong; nothing was started.",
+    Exit.PARTLY: "A session was done in part: something was left out of its orders, or is in doubt.",
+    Exit.FAILED: "A session failed, or the command could not do its work.",
+    Exit.INTERRUPTED: "Interrupted (Ctrl-C); the sessions were ended, the next run settles what they left open.",
+    Exit.TERMINATED: "Ended by SIGTERM or SIGHUP, in the same way.",
+}
 
 
 def for_error(error: RobotradingError) -> Exit:
@@ -29,7 +37,7 @@ def for_error(error: RobotradingError) -> Exit:
     return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
 
 
-def for_reports(reports: list[SessionReport]) -> Exit:
+def for_reports(reports: Sequence[SessionReport]) -> Exit:
     """The worst of several sessions decides."""
     outcomes = {report.outcome for report in reports}
     if Outcome.FAILED in outcomes:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from robotrading.cli.options import AlwaysOpen, ClockDay, GatewayMemory, Host, Port, Seed
 
 if TYPE_CHECKING:
     from robotrading.sim.gateway.server import GatewayServer
 
 
 def gateway(  # noqa: PLR0913, PLR0917  one parameter per option
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 4002,
-    host: Annotated[str, typer.Option(help="Address to listen on. There is no password: keep it local.")] = "127.0.0.1",
-    state: Annotated[
-        Path | None,
-        typer.Option(help="File that keeps account, orders and executions over restarts.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the made-up market: the same seed, the same prices.")] = 7,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(
-            "--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="Hold the clock on a past day.", show_default=False
-        ),
-    ] = None,
-    always_open: Annotated[bool, typer.Option("--always-open", help="Fill orders outside market hours too.")] = False,
+    port: Port = 4002,
+    host: Host = "127.0.0.1",
+    state: GatewayMemory = None,
+    seed: Seed = 7,
+    as_of: ClockDay = None,
+    always_open: AlwaysOpen = False,
 ) -> None:
     """Serve a made-up market over the real TWS socket protocol, until interrupted.
 
@@ -61,8 +53,8 @@ async def _serve(server: GatewayServer, host: str, port: int) -> None:
     def ready(bound: int) -> None:
         account, market = server.exchange.account_ids[0], server.settings.market_name
         typer.echo(
-            f"Gateway on {host}:{bound}, account {account}, market: {market}. Connect any TWS client there, "
-            f"e.g. IB().connect('{host}', {bound}, clientId=1). Ctrl-C stops it."
+            f"Gateway on {host}:{bound}, account {account}, market: {market}.\n"
+            f"Connect any TWS client, e.g. IB().connect('{host}', {bound}, clientId=1). Ctrl-C stops it."
         )
 
     await serve_until(server, host, port, ready=ready, stop=stop)

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that commands share: each is declared once, so that a name means the same everywhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+DAY_FORMATS = ["%Y-%m-%d"]
 
 
 class Which(StrEnum):
@@ -19,11 +21,13 @@ class Which(StrEnum):
     CRYPTO = "crypto"
 
 
+Session = Annotated[Which, typer.Argument(metavar="SESSION", help="all, equities, bonds or crypto.", show_default=True)]
 ConfigPath = Annotated[
     Path | None,
     typer.Option(
         "--config",
         "-c",
+        metavar="FILE",
         envvar="ROBOTRADING_CONFIG",
         help="Configuration file. Default: ./config.yaml if there is one, else the built-in defaults.",
         show_default=False,
@@ -33,12 +37,71 @@ AsOf = Annotated[
     datetime | None,
     typer.Option(
         "--as-of",
-        formats=["%Y-%m-%d"],
-        metavar="DATE",
-        help="Rehearse on a past day: clock fixed 15 minutes before that day's close, prices from the feeds, "
-        "embedded gateway, a ledger of its own.",
+        formats=DAY_FORMATS,
+        metavar="YYYY-MM-DD",
+        help="Rehearse on a past day: the clock stands 15 minutes before that day's close, prices come from the "
+        "configured sources, orders go to the embedded gateway, and the ledger is the rehearsals' own.",
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
-Session = Annotated[Which, typer.Argument(help="Which session: all of them, or one.")]
+AsOfBook = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        formats=DAY_FORMATS,
+        metavar="YYYY-MM-DD",
+        help="Of the rehearsals' ledger (one for all rehearsed days).",
+        show_default=False,
+    ),
+]
+OfDemo = Annotated[bool, typer.Option("--demo", metavar="", help="Of the last demo.")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", metavar="", help="JSON for programs on standard output, and nothing else there."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress bars.")]
+PlanId = Annotated[
+    str,
+    typer.Option(
+        "--plan",
+        metavar="HASH",
+        help="Execute the plan with this hash and nothing else; refused when the world has moved. Needs one SESSION.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", metavar="", help="The same as `plan`: stop before the first order.")]
+Origins = Annotated[
+    bool, typer.Option("--origins/--no-origins", metavar="", help="Say beside each value where it was set.")
+]
+
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes a free one.")
+]
+Host = Annotated[
+    str,
+    typer.Option("--host", metavar="ADDRESS", help="Address to listen on. There is no password: keep it local."),
+]
+GatewayMemory = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="FILE",
+        help="File that keeps account, orders and executions over restarts.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", metavar="NUMBER", help="Seed of the made-up market: the same seed, the same prices."),
+]
+ClockDay = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        formats=DAY_FORMATS,
+        metavar="YYYY-MM-DD",
+        help="Hold the clock on a past day, 15 minutes before its close.",
+        show_default=False,
+    ),
+]
+AlwaysOpen = Annotated[bool, typer.Option("--always-open", metavar="", help="Fill orders outside market hours too.")]

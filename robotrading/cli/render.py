@@ -7,28 +7,34 @@ from dataclasses import replace
 from decimal import Decimal
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from robotrading.cli.out import printable
 from robotrading.domain.orders import Intent, Side, Ticket, TicketStatus
 from robotrading.domain.planning import Plan, Refusal, RefusalRule
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.domain.skip import Skip
 
-_COLOURS = {Outcome.DONE: "green", Outcome.NOTHING_TO_DO: "green", Outcome.PARTLY: "yellow", Outcome.FAILED: "red"}
+COLOURS = {Outcome.DONE: "green", Outcome.NOTHING_TO_DO: "green", Outcome.PARTLY: "yellow", Outcome.FAILED: "red"}
 _SHOWN_SKIPS = 8
 _SHOWN_REFUSALS = 6
 _SHOWN_SYMBOLS = 12
 
 
-def plan_view(report: SessionReport) -> RenderableType:
-    """What a session would do: orders first, then what it leaves and why."""
+def plan_view(report: SessionReport, again: str = "") -> RenderableType:
+    """What a session would do: orders first, then what it leaves and why.
+
+    `again` are the options that make another command work in the same place, with a blank before each.
+    """
     parts: list[RenderableType] = [_headline(report)]
     if report.plan is not None:
         parts += [*_orders(report.plan), *_refusals(report.plan)]
-    parts += [*_skips(report.skips), *_notes(report), *_hash(report)]
+    parts += [*_skips(report.skips), *_notes(report)]
+    if report.plan is not None and report.plan.intents:
+        parts += _hash(report.plan, again)
     return Group(*parts)
 
 
@@ -36,32 +42,38 @@ def summary_view(report: SessionReport) -> RenderableType:
     """What a session did."""
     parts: list[RenderableType] = [_headline(report)]
     if report.tickets:
-        parts.append(_tickets(report.tickets, report.currency))
+        parts += _tickets(report.tickets, report.currency)
     if report.plan is not None:
         parts += _left_alone(report.plan)
     parts += [*_skips(report.skips), *_notes(report)]
     return Group(*parts)
 
 
+def text(words: str, style: str = "") -> Text:
+    """Words from anywhere as one harmless line: no markup, no control characters."""
+    return Text(printable(words), style=style)
+
+
 def _notes(report: SessionReport) -> Iterable[RenderableType]:
-    return [Padding(Text(f"Note: {note}", style="dim"), (0, 2)) for note in report.notes]
+    return [Padding(text(f"Note: {note}", "dim"), (0, 2)) for note in report.notes]
 
 
 def _headline(report: SessionReport) -> RenderableType:
-    colour = _COLOURS[report.outcome]
+    colour = COLOURS[report.outcome]
     title = Text.assemble(
         (f" {report.kind.value.upper()} ", f"bold reverse {colour}"),
-        f" {report.trading_date}  {report.mode}  ",
+        f" {report.trading_date}  {printable(report.mode)}  ",
         (report.outcome.replace("_", " "), f"bold {colour}"),
     )
-    return Group("", title, Padding(Text(report.verdict), (0, 2)))
+    return Group("", title, Padding(text(report.verdict), (0, 2)))
 
 
 def table(*columns: tuple[str, str]) -> Table:
-    """A light table; each column is a heading and `l` or `r`."""
+    """A light table; each column is a heading and `l` (folded where it is too long) or `r` (figures, never broken)."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=False)
     for name, justify in columns:
-        made.add_column(name, justify="right" if justify == "r" else "left", overflow="fold")
+        figures = justify == "r"
+        made.add_column(name, justify="right" if figures else "left", overflow="fold", no_wrap=figures)
     return made
 
 
@@ -75,7 +87,7 @@ def _orders(plan: Plan) -> Iterable[RenderableType]:
     for intent, row in zip(plan.intents, rows, strict=True):
         colour = "green" if intent.side is Side.BUY else "magenta"
         yield Padding(Text.assemble((row[0].ljust(widths[0]), colour), _aligned(row, widths)[widths[0] :]), (0, 2))
-        yield Padding(Text(intent.reason, style="dim"), (0, 2, 0, 8))
+        yield Padding(text(intent.reason, "dim"), (0, 2, 0, 8))
 
 
 _ORDER_HEAD = ("", "Symbol", "Quantity", "Limit", "Value")
@@ -84,7 +96,7 @@ _ORDER_HEAD = ("", "Symbol", "Quantity", "Limit", "Value")
 def _order_row(intent: Intent) -> tuple[str, ...]:
     limit = number(intent.limit_price) if intent.limit_price else "market"
     value = money(intent.quantity * intent.arrival_price)
-    return intent.side.value, intent.instrument.symbol, number(intent.quantity), limit, value
+    return intent.side.value, printable(intent.instrument.symbol), number(intent.quantity), limit, value
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -106,7 +118,7 @@ def _refusals(plan: Plan) -> Iterable[RenderableType]:
         return
     yield Padding(Text("Left alone", style="bold"), (1, 2, 0, 2))
     for reason, symbols in _by_reason(plan):
-        yield Padding(Text.assemble((_listed(symbols), "bold"), f": {reason}"), (0, 2))
+        yield Padding(Text.assemble((_listed(symbols), "bold"), f": {printable(reason)}"), (0, 2))
 
 
 def _by_reason(plan: Plan) -> list[tuple[str, list[str]]]:
@@ -124,7 +136,7 @@ def _by_reason(plan: Plan) -> list[tuple[str, list[str]]]:
 
 
 def _listed(symbols: Sequence[str]) -> str:
-    shown = ", ".join(symbols[:_SHOWN_SYMBOLS])
+    shown = ", ".join(map(printable, symbols[:_SHOWN_SYMBOLS]))
     return shown if len(symbols) <= _SHOWN_SYMBOLS else f"{shown} and {len(symbols) - _SHOWN_SYMBOLS} more"
 
 
@@ -151,26 +163,28 @@ def _left_alone(plan: Plan) -> Iterable[RenderableType]:
     return _refusals(rest)
 
 
-def _tickets(tickets: Sequence[Ticket], currency: str) -> RenderableType:
+def _tickets(tickets: Sequence[Ticket], currency: str) -> Iterable[RenderableType]:
     shown = table(
         ("", "l"), ("Symbol", "l"), ("Filled", "r"), ("Price", "r"), ("Slippage", "r"), ("Fee", "r"), ("Status", "l")
     )
     for ticket in tickets:
-        intent = ticket.intent
         shown.add_row(
-            _side(intent.side),
-            intent.instrument.symbol,
-            f"{number(ticket.filled)}/{number(intent.quantity)}"
-            if ticket.filled != intent.quantity
-            else number(ticket.filled),
+            _side(ticket.intent.side),
+            text(ticket.intent.instrument.symbol),
+            _filled(ticket),
             number(ticket.avg_price, 4) if ticket.avg_price is not None else "-",
             _slippage(ticket),
             money(ticket.commission),
             _status(ticket),
         )
-    shown.caption = f"Slippage in basis points of the arrival price, + is worse; fees in {currency}"
-    shown.caption_justify = "left"
-    return shown
+    yield Padding(shown, (0, 0, 0, 2))
+    caption = f"Slippage in basis points of the arrival price, + is worse; fees in {currency}."
+    yield Padding(text(caption, "dim"), (0, 2))
+
+
+def _filled(ticket: Ticket) -> str:
+    filled, wanted = number(ticket.filled), number(ticket.intent.quantity)
+    return filled if ticket.filled == ticket.intent.quantity else f"{filled}/{wanted}"
 
 
 def _slippage(ticket: Ticket) -> str:
@@ -182,31 +196,32 @@ def _slippage(ticket: Ticket) -> str:
 def _status(ticket: Ticket) -> Text:
     good = ticket.status is TicketStatus.FILLED
     words = ticket.status.value if good or not ticket.reason else f"{ticket.status.value}: {ticket.reason}"
-    return Text(words, style="green" if good else "yellow")
+    return text(words, "green" if good else "yellow")
 
 
 def _skips(skips: Sequence[Skip]) -> Iterable[RenderableType]:
+    """What was left out: those of one step and reason in one line, and no more lines than a person reads."""
     if not skips:
         return
-    lines = [Text.assemble((f"{skip.subject}", "bold"), f" ({skip.step}): {skip.reason}") for skip in skips]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for skip in skips:
+        groups.setdefault((skip.step, skip.reason), []).append(skip.subject)
+    lines = [
+        Text.assemble((_listed(subjects), "bold"), printable(f" ({step}): {reason}"))
+        for (step, reason), subjects in groups.items()
+    ]
     if len(lines) > _SHOWN_SKIPS:
-        rest = Text(f"and {len(lines) - _SHOWN_SKIPS} more, all of them in the report", style="dim")
+        rest = Text(f"and {len(lines) - _SHOWN_SKIPS} more reasons, all of them in the report", style="dim")
         lines = [*lines[:_SHOWN_SKIPS], rest]
-    yield Padding(Group(Text("Left out, healed or done another way:", style="yellow"), *lines), (0, 2))
+    yield Padding(Group(Text("Left out, healed or done another way", style="yellow"), *lines), (1, 2, 0, 2))
 
 
-def _hash(report: SessionReport) -> Iterable[RenderableType]:
-    if report.plan is None or not report.plan.intents:
-        return
-    plan = report.plan
-    day = f" --as-of {report.trading_date}" if report.mode == "rehearsal" else ""
-    yield Padding(
-        Text.assemble(
-            f"Budget {money(plan.budget)} {plan.currency}, free cash {money(plan.cash)}. To do just this:\n",
-            (f"robotrading run {plan.kind} --plan {plan.plan_id}{day}", "bold"),
-        ),
-        (1, 2, 0, 2),
-    )
+def _hash(plan: Plan, again: str) -> Iterable[RenderableType]:
+    """The command that does just this, never broken into two lines, so that it can be copied."""
+    purse = f"Budget {money(plan.budget)} {plan.currency}, free cash {money(plan.cash)}. To do just this:"
+    yield Padding(text(purse), (1, 2, 0, 2))
+    command = printable(f"  robotrading run {plan.kind} --plan {plan.plan_id}{again}")
+    yield Text(command, style="bold", no_wrap=True, overflow="ignore")
 
 
 def money(value: Decimal) -> str:
@@ -217,10 +232,5 @@ def money(value: Decimal) -> str:
 def number(value: Decimal, places: int | None = None) -> str:
     """As written, without trailing zeros; rounded to `places` where given."""
     shown = value if places is None else round(value, places)
-    text = f"{shown:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def console() -> Console:
-    """Standard output; honours NO_COLOR and the terminal's width."""
-    return Console(highlight=False)
+    figures = f"{shown:,f}"
+    return figures.rstrip("0").rstrip(".") if "." in figures else figures

@@ -5,47 +5,48 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from robotrading.cli.render import money, number, table
+from robotrading.cli.render import COLOURS, money, number, table, text
 from robotrading.domain.book import Position
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import SessionReport
 from robotrading.session.state import State
 
 
-def status_view(state: State) -> RenderableType:
-    """Mode and place, then runs, holdings and open orders."""
-    head = Text.assemble(("Mode ", "dim"), (state.mode, "bold"), ("   Ledger ", "dim"), state.ledger)
-    halted = Text(f"HALTED: {state.halted}", style="bold red") if state.halted else Text("")
-    return Group(head, halted, _runs(state.runs), _owned(state.owned), _open(state.open_tickets))
+def status_view(state: State, try_this: str) -> RenderableType:
+    """Mode and place, then runs, holdings and open orders; `try_this` is the command for a ledger without runs."""
+    head = Text.assemble(("Mode ", "dim"), (state.mode, "bold"))
+    ledger = Text(f"Ledger {state.ledger}", style="dim", no_wrap=True, overflow="ignore")
+    halted = [text(f"HALTED: {state.halted}", "bold red")] if state.halted else []
+    return Group(head, ledger, *halted, *_runs(state.runs, try_this), *_owned(state.owned), *_open(state.open_tickets))
 
 
-def _runs(runs: tuple[SessionReport, ...]) -> RenderableType:
+def _runs(runs: tuple[SessionReport, ...], try_this: str) -> tuple[RenderableType, ...]:
     if not runs:
-        return Text("No session has run yet. Try `robotrading plan all`.")
+        return "", text(f"No session has run yet. Try: {try_this}")
     shown = table(("Last runs", "l"), ("Day", "l"), ("Outcome", "l"), ("", "l"))
     for run in runs:
-        shown.add_row(run.kind.value, str(run.trading_date), run.outcome.value.replace("_", " "), run.verdict)
-    return shown
+        outcome = Text(run.outcome.value.replace("_", " "), style=COLOURS[run.outcome], no_wrap=True)
+        shown.add_row(run.kind.value, Text(str(run.trading_date), no_wrap=True), outcome, text(run.verdict))
+    return (shown,)
 
 
-def _owned(owned: tuple[Position, ...]) -> RenderableType:
+def _owned(owned: tuple[Position, ...]) -> tuple[RenderableType, ...]:
     if not owned:
-        return Text("The bot owns nothing.")
-    shown = table(("Owned", "l"), ("Session", "l"), ("Quantity", "r"), ("Average cost", "r"))
+        return "", "The bot owns nothing."
+    shown = table(("Owned", "l"), ("Session", "l"), ("Quantity", "r"), ("Average cost", "r"), ("", "l"))
     for position in owned:
-        shown.add_row(position.instrument.symbol, position.owner, number(position.quantity), money(position.avg_cost))
-    return shown
+        instrument = position.instrument
+        cost = money(position.avg_cost)
+        quantity = number(position.quantity)
+        shown.add_row(text(instrument.symbol), text(position.owner), quantity, cost, text(instrument.currency))
+    return (shown,)
 
 
-def _open(tickets: tuple[Ticket, ...]) -> RenderableType:
+def _open(tickets: tuple[Ticket, ...]) -> tuple[RenderableType, ...]:
     if not tickets:
-        return Text("Every order has a known end.")
+        return "", "Every order has a known end."
     shown = table(("Open order", "l"), ("Status", "l"), ("Filled", "r"), ("", "l"))
     for ticket in tickets:
-        shown.add_row(
-            ticket.intent.intent_id,
-            ticket.status.value,
-            f"{number(ticket.filled)}/{number(ticket.intent.quantity)}",
-            ticket.reason,
-        )
-    return shown
+        filled = f"{number(ticket.filled)}/{number(ticket.intent.quantity)}"
+        shown.add_row(text(ticket.intent.intent_id), ticket.status.value, filled, text(ticket.reason))
+    return shown, "The next run asks the broker about these before it plans."

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import typer
-
-from robotrading.cli.options import AsJson, AsOf, ConfigPath
+from robotrading.cli.options import AsJson, AsOfBook, ConfigPath, OfDemo
 
 
-def status(config: ConfigPath = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def status(config: ConfigPath = None, as_of: AsOfBook = None, demo: OfDemo = False, as_json: AsJson = False) -> None:
     """Show the last runs, what the bot owns, and which orders have no known end.
 
-    Answers from the ledger alone; nothing is asked of the broker. With --as-of, of the rehearsals' ledger.
+    Answers from the ledger of the configured mode alone; nothing is asked of the broker.
     """
+    from robotrading.cli import out  # noqa: PLC0415  nothing heavy before it is needed
     from robotrading.wiring.books import Orders, status_of  # noqa: PLC0415
 
-    found = status_of(Orders(config, as_of=as_of.date() if as_of else None))
+    orders = Orders(config, demo=demo, as_of=as_of.date() if as_of else None)
+    found = status_of(orders)
     if as_json:
-        import msgspec  # noqa: PLC0415
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        out.as_json(found)
         return
-    from robotrading.cli.render import console  # noqa: PLC0415
+    from robotrading.cli.place import same_place  # noqa: PLC0415
     from robotrading.cli.render_status import status_view  # noqa: PLC0415
 
-    console().print(status_view(found))
+    try_this = "robotrading demo" if demo else f"robotrading plan all{same_place(orders)}"
+    out.show(status_view(found, try_this))
