@@ -16,9 +16,10 @@ from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.session.bereaved import Occasion, conclude
 from robotrading.session.job import Job
-from robotrading.session.processes import Child, End, Progress, run_children
+from robotrading.session.processes import Child, End, Progress, run_children, run_folder
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
+from robotrading.wiring.mail import Delivery, deliver
 
 
 async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progress) -> list[SessionReport]:
@@ -40,6 +41,16 @@ async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progr
         return [_report(end, ledger, book, calendar, clock) for end in ends]
 
 
+def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionReport]) -> Delivery:
+    """Pages beside each run's files, and mail where it is set up; plans are not mailed. Blocks for a bounded time.
+
+    Mails are dated by the wall clock, in a rehearsal too.
+    """
+    book = book_for(config, orders)
+    folders = {report.run_id: run_folder(book.root, report.run_id) for report in reports}
+    return deliver(config, reports, folders, SystemClock(), mail=orders.trade)
+
+
 def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
     wanted = [kind for kind in kinds if config.sessions[kind].enabled]
     if not wanted:
@@ -55,7 +66,7 @@ def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
     job = Job(
         run_id=run_id,
         kind=kind,
-        folder=str((book.root / "runs" / run_id).absolute()),
+        folder=str(run_folder(book.root, run_id).absolute()),
         config=str(orders.file.absolute()) if orders.file else "",
         demo=orders.demo,
         as_of=orders.as_of,
