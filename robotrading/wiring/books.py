@@ -56,6 +56,10 @@ class Book:
     def gateway_state(self) -> Path:
         return self.root / "gateway.json"
 
+    def run_folder(self, run_id: str) -> Path:
+        """A run's own files: job, log and reports."""
+        return self.root / "runs" / run_id
+
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """The book's ledger while the block runs. Raises `LedgerError`."""

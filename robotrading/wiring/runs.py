@@ -16,7 +16,7 @@ from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.session.bereaved import Occasion, conclude
 from robotrading.session.job import Job
-from robotrading.session.processes import Child, End, Progress, run_children, run_folder
+from robotrading.session.processes import Child, End, Progress, run_children
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
 from robotrading.wiring.mail import Delivery, deliver
@@ -47,7 +47,7 @@ def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionRep
     Mails are dated by the wall clock, in a rehearsal too.
     """
     book = book_for(config, orders)
-    folders = {report.run_id: run_folder(book.root, report.run_id) for report in reports}
+    folders = {report.run_id: book.run_folder(report.run_id) for report in reports}
     return deliver(config, reports, folders, SystemClock(), mail=orders.trade)
 
 
@@ -66,7 +66,7 @@ def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
     job = Job(
         run_id=run_id,
         kind=kind,
-        folder=str(run_folder(book.root, run_id).absolute()),
+        folder=str(book.run_folder(run_id).absolute()),
         config=str(orders.file.absolute()) if orders.file else "",
         demo=orders.demo,
         as_of=orders.as_of,
