@@ -87,9 +87,10 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
 
     async def plan() -> None:
         as_of = world.calendar.last_complete_day(draft.spec.kind, world.clock.now())
-        targets = build_targets(
-            draft.spec.kind, standing.instruments, signals, bars, settings.construct, wanted.weights, as_of
-        )
+        considered = set(wanted.instruments)
+        # With the broker's own tick and lot; what is owned and no longer wanted has no target and is sold.
+        instruments = [instrument for instrument in standing.instruments if instrument in considered]
+        targets = build_targets(draft.spec.kind, instruments, signals, bars, settings.construct, wanted.weights, as_of)
         draft.targets = targets
         blocked = recovered.blocked | _missing(world, draft.spec, standing)
         draft.plan = make_plan(_inputs(world, draft, standing, blocked), _plan_settings(draft.spec))
