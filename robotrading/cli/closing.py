@@ -11,8 +11,6 @@ from robotrading.cli.place import same_place, short
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.wiring.books import Orders
 
-_LOG_TAIL = 8192
-
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -44,22 +42,7 @@ def _file(folder: Path) -> str:
 def _trouble(report: SessionReport, folder: Path) -> list[str]:
     if report.outcome is not Outcome.FAILED:
         return []
-    log = folder / "log.txt"
-    if all(step.name != "process" for step in report.steps):
-        return [f"  {report.kind.value} failed; details: {short(log)}"]
-    said = last_line(log)
-    return [f"  {report.kind.value} failed; {short(log)}" + (f" ends with: {printable(said)}" if said else "")]
-
-
-def last_line(log: Path) -> str:
-    """The last line of a log that is not empty; '' when there is none or it cannot be read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LOG_TAIL))
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return [f"  {report.kind.value} failed; details: {short(folder / 'log.txt')}"]
 
 
 def _next(ran: Ran) -> list[str]:

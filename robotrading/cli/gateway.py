@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from robotrading.cli.options import AlwaysOpen, ClockDay, GatewayMemory, Host, Port, Seed
+from robotrading.cli.out import write
 
 if TYPE_CHECKING:
     from robotrading.sim.gateway.server import GatewayServer
@@ -52,7 +51,7 @@ async def _serve(server: GatewayServer, host: str, port: int) -> None:
 
     def ready(bound: int) -> None:
         account, market = server.exchange.account_ids[0], server.settings.market_name
-        typer.echo(
+        write(
             f"Gateway on {host}:{bound}, account {account}, market: {market}.\n"
             f"Connect any TWS client, e.g. IB().connect('{host}', {bound}, clientId=1). Ctrl-C stops it."
         )

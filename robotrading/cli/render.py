@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -131,8 +132,13 @@ def _by_reason(plan: Plan) -> list[tuple[str, list[str]]]:
         if len(refusals) > _SHOWN_REFUSALS:
             found.append((RULE_WORDS[rule], [refusal.instrument.symbol for refusal in refusals]))
         else:
-            found += [(refusal.reason, [refusal.instrument.symbol]) for refusal in refusals]
+            found += [(_plain_reason(refusal), [refusal.instrument.symbol]) for refusal in refusals]
     return found
+
+
+def _plain_reason(refusal: Refusal) -> str:
+    """The reason without the symbol before it, which the line names already."""
+    return refusal.reason.removeprefix(f"{refusal.instrument.symbol}: ")
 
 
 def _listed(symbols: Sequence[str]) -> str:
@@ -200,20 +206,32 @@ def _status(ticket: Ticket) -> Text:
 
 
 def _skips(skips: Sequence[Skip]) -> Iterable[RenderableType]:
-    """What was left out: those of one step and reason in one line, and no more lines than a person reads."""
+    """What was left out: the same reason in one line, and no more lines than a person reads."""
     if not skips:
         return
-    groups: dict[tuple[str, str], list[str]] = {}
-    for skip in skips:
-        groups.setdefault((skip.step, skip.reason), []).append(skip.subject)
     lines = [
         Text.assemble((_listed(subjects), "bold"), printable(f" ({step}): {reason}"))
-        for (step, reason), subjects in groups.items()
+        for step, reason, subjects in _skips_by_reason(skips)
     ]
     if len(lines) > _SHOWN_SKIPS:
         rest = Text(f"and {len(lines) - _SHOWN_SKIPS} more reasons, all of them in the report", style="dim")
         lines = [*lines[:_SHOWN_SKIPS], rest]
     yield Padding(Group(Text("Left out, healed or done another way", style="yellow"), *lines), (1, 2, 0, 2))
+
+
+def _skips_by_reason(skips: Sequence[Skip]) -> list[tuple[str, str, list[str]]]:
+    """Step, reason and subjects; many of one rule are told by the first of them."""
+    often = Counter((skip.step, skip.rule) for skip in skips if skip.rule)
+    groups: dict[tuple[str, str], list[Skip]] = {}
+    for skip in skips:
+        many = often[skip.step, skip.rule] > _SHOWN_REFUSALS
+        groups.setdefault((skip.step, skip.rule if many else skip.reason), []).append(skip)
+    return [(step, _shared_reason(group), [skip.subject for skip in group]) for (step, _), group in groups.items()]
+
+
+def _shared_reason(group: Sequence[Skip]) -> str:
+    first = group[0].reason
+    return first if all(skip.reason == first for skip in group) else f"{group[0].rule}, for example: {first}"
 
 
 def _hash(plan: Plan, again: str) -> Iterable[RenderableType]:

@@ -81,6 +81,15 @@ def many_refusals() -> SessionReport:
     return report(Outcome.DONE, "Would place 1 order: 0 to sell, 1 to buy.", plan=plan([intent("AAPL")], refusals))
 
 
+def closed() -> SessionReport:
+    """Each of a hundred orders held back by the same rule, each with a sentence of its own."""
+    skips = tuple(Skip(f"SYM{number}", "door", f"buy {number} SYM{number}: the market is closed", "trading_hours")
+                  for number in range(100))  # fmt: skip
+    refused = Refusal(share("KO"), RefusalRule.NOT_OWNED, "KO: the ledger owns 5, the account holds only 0")
+    return report(Outcome.FAILED, "None of 100 planned orders was sent.", plan=plan((), (refused,)),
+                  steps=(StepResult("orders", 0.1, skips),))  # fmt: skip
+
+
 def long_symbols() -> SessionReport:
     order = intent("A" * 60)
     refused = Refusal(share("B" * 90), RefusalRule.LOT, "less than a lot")
@@ -103,6 +112,7 @@ CASES = {
     "failed": failed,
     "partly": partly,
     "many_refusals": many_refusals,
+    "closed": closed,
     "long_symbols": long_symbols,
     "nasty": nasty,
 }

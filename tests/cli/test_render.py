@@ -79,6 +79,17 @@ def test_a_hundred_alike_are_one_line() -> None:
     assert rendered(paper(), plan_view(CASES["failed"]())).count("no source has prices") == 1
 
 
+def test_a_hundred_of_one_rule_are_told_by_the_first() -> None:
+    shown = rendered(paper(), summary_view(CASES["closed"]()))
+    assert shown.count("the market is closed") == 1
+    assert "trading_hours, for example: buy 0 SYM0: the market is closed" in " ".join(shown.split())
+
+
+def test_a_symbol_is_not_said_twice() -> None:
+    assert "KO: the ledger owns 5" in rendered(paper(), summary_view(CASES["closed"]()))
+    assert "KO: KO" not in rendered(paper(), summary_view(CASES["closed"]()))
+
+
 def test_every_rule_has_words() -> None:
     assert set(RULE_WORDS) == set(RefusalRule)
 
