@@ -233,10 +233,12 @@ def test_nothing_is_halted_at_first(ledger: SqlLedger) -> None:
 def test_the_migrations_make_the_tables_the_code_expects(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     open_ledger(url).close()
-    inspector = inspect(create_engine(url))
+    engine = create_engine(url)
+    inspector = inspect(engine)
     for table in metadata.sorted_tables:
         made = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
         assert made == {column.name: bool(column.nullable) for column in table.columns}, table.name
+    engine.dispose()
     newest = max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     assert newest == HEAD
 

@@ -43,9 +43,13 @@ _OPEN = tuple(status.value for status in TicketStatus if not status.terminal)
 def open_ledger(url: str, *, busy_seconds: float = 10.0) -> SqlLedger:
     """Connect, migrate, and hand out the ledger; a missing SQLite folder is made. Raises `LedgerError`."""
     engine = create_engine(url, connect_args={"timeout": busy_seconds} if url.startswith("sqlite") else {})
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
-    migrate(engine)
+    try:
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        migrate(engine)
+    except LedgerError:
+        engine.dispose()
+        raise
     return SqlLedger(engine)
 
 
