@@ -73,6 +73,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.monotonic()
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        """Wait for the threads in real time: a `timeout` on this clock would be over before they could end."""
+        await super().shutdown_default_executor()
+
 
 def run_virtual(program: Coroutine[Any, Any, T], clock: VirtualClock) -> T:
     """Run a coroutine to its end on virtual time."""
