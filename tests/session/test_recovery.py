@@ -44,10 +44,12 @@ def dies(bench: Bench, fate: Fate) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("after", "liquidity"), [(False, None), (True, D(40))])
-def test_whenever_a_run_dies_the_next_one_sets_it_right(tmp_path: Path, after: bool, liquidity: Decimal | None):
-    """Killed before or after each single call to ledger and broker, with whole and with partial fills."""
-    for at in itertools.count(1):
+@pytest.mark.parametrize(("after", "liquidity", "stride"), [(False, None, 1), (True, D(40), 4)])
+def test_whenever_a_run_dies_the_next_one_sets_it_right(
+    tmp_path: Path, after: bool, liquidity: Decimal | None, stride: int
+):
+    """Killed before each single call to ledger and broker; after every fourth where orders fill in part only."""
+    for at in itertools.count(1, stride):
         bench = build(tmp_path / f"{at}", {ALPHA: D(7)})
         bench.run(EQ)
         set_rules(bench, liquidity=liquidity)

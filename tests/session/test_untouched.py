@@ -184,7 +184,7 @@ class AtTheEnd(AnySequence):
 
 TestAnySequence = AtTheEnd.TestCase
 TestAnySequence.settings = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=10,
     deadline=None,
     derandomize=True,

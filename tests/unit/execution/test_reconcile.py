@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from robotrading.domain.orders import EventKind, OrderEvent, TicketStatus
 from robotrading.execution.lifecycle import fold, merge_fill, replay
@@ -20,6 +20,7 @@ def settled(of, found):
     return of
 
 
+@settings(deadline=None)
 @given(histories(BUY), answers(BUY))
 def test_settling_twice_says_nothing_new(history, found):
     after = settled(replay(BUY, history), found)
@@ -27,6 +28,7 @@ def test_settling_twice_says_nothing_new(history, found):
         assert settle(after, found) == ()
 
 
+@settings(deadline=None)
 @given(histories(BUY), answers(BUY))
 def test_every_execution_that_the_broker_tells_of_is_booked(history, found):
     before = replay(BUY, history)
@@ -38,6 +40,7 @@ def test_every_execution_that_the_broker_tells_of_is_booked(history, found):
     assert outstanding(after, found) == ()
 
 
+@settings(deadline=None)
 @given(histories(BUY), answers(BUY))
 def test_a_ticket_ends_on_evidence_only(history, found):
     """Enough executions, a completed order, or the knowledge that it never left: nothing else ends a ticket."""
@@ -50,6 +53,7 @@ def test_a_ticket_ends_on_evidence_only(history, found):
     assert enough or found.completed_orders or never_left
 
 
+@settings(deadline=None)
 @given(histories(BUY), answers(BUY))
 def test_what_has_more_executions_at_the_broker_than_here_stays_open(history, found):
     before = replay(BUY, history)
@@ -60,6 +64,7 @@ def test_what_has_more_executions_at_the_broker_than_here_stays_open(history, fo
         assert after.status is S.UNKNOWN
 
 
+@settings(deadline=None)
 @given(histories(BUY))
 def test_silence_is_unknown_and_never_an_end(history):
     before = replay(BUY, history)
