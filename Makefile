@@ -24,6 +24,7 @@ bench:
 
 docs:
 	$(PY) -m robotrading.config.document
+	$(PY) -m robotrading.cli.document
 
 format:
 	$(PY) -m ruff format .

@@ -76,12 +76,14 @@ def _perform(orders: Orders, which: Which, *, as_json: bool, quiet: bool) -> Non
     from robotrading.cli.place import heading  # noqa: PLC0415
     from robotrading.wiring.books import book_for, load_config  # noqa: PLC0415
     from robotrading.wiring.gateway import EMBEDDED_ACCOUNT  # noqa: PLC0415
+    from robotrading.wiring.runs import deliver_reports  # noqa: PLC0415
 
     config = load_config(orders)
     if not as_json:
         write(heading(config, orders, EMBEDDED_ACCOUNT))
     reports = _carry_out(orders, which, quiet=quiet or as_json)
-    ran = Ran(orders, reports, book_for(config, orders).root)
+    notes = deliver_reports(config, orders, reports).notes
+    ran = Ran(orders, reports, book_for(config, orders).root, notes)
     _tell_programs(ran) if as_json else _tell_people(ran)
     raise typer.Exit(for_reports(reports))
 

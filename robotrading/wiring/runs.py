@@ -42,13 +42,14 @@ async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progr
 
 
 def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionReport]) -> Delivery:
-    """Pages beside each run's files, and mail where it is set up; plans are not mailed. Blocks for a bounded time.
+    """Pages beside each run's files, and mail where it is set up; plans and demos are not mailed.
 
-    Mails are dated by the wall clock, in a rehearsal too.
+    Blocks for a bounded time. Mails are dated by the wall clock, in a rehearsal too.
     """
     book = book_for(config, orders)
     folders = {report.run_id: book.run_folder(report.run_id) for report in reports}
-    return deliver(config, reports, folders, SystemClock(), mail=orders.trade)
+    mail = orders.trade and not orders.demo
+    return deliver(config, reports, folders, SystemClock(), mail=mail)
 
 
 def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
