@@ -48,7 +48,10 @@ def _traces(ticket: Ticket, evidence: Evidence) -> bool:
 def outstanding(ticket: Ticket, evidence: Evidence) -> tuple[OrderEvent, ...]:
     """The executions, corrections and commissions that the broker tells of and the ticket does not have yet."""
     intent_id = ticket.intent.intent_id
-    told = (fill for fill in evidence.executions if fill.intent_id == intent_id)
+    known = {fill.fill_id for fill in ticket.fills}
+    told = [fill for fill in evidence.executions if fill.intent_id == intent_id]
+    # Corrections first: a total with an execution's old quantity in it must not end the ticket.
+    told.sort(key=lambda fill: (fill.fill_id not in known, -fill.revision))
     return _folded(ticket, (OrderEvent(intent_id, EventKind.FILL, fill.at, fill=fill) for fill in told))[1]
 
 

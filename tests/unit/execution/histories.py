@@ -108,21 +108,23 @@ def executions(draw: st.DrawFn, of: Intent, most: Decimal) -> list[Fill]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, of: Intent) -> list[OrderEvent]:
-    """Words and executions of one order in any order, some told twice."""
-    told = [OrderEvent(of.intent_id, EventKind.FILL, NOW, fill=one) for one in draw(executions(of, of.quantity))]
+def histories(draw: st.DrawFn, of: Intent, told: list[Fill] | None = None) -> list[OrderEvent]:
+    """Words and executions (`told`, or any) of one order in any order, some told twice."""
+    fills = draw(executions(of, of.quantity)) if told is None else told
+    heard = [OrderEvent(of.intent_id, EventKind.FILL, NOW, fill=one) for one in fills]
     words = [event(of, kind) for kind in draw(st.lists(st.sampled_from(WORDS), max_size=8))]
-    once = [*told, *words]
+    once = [*heard, *words]
     again = draw(st.lists(st.sampled_from(once), max_size=4)) if once else []
     return draw(st.permutations([*once, *again]))
 
 
 @st.composite
-def answers(draw: st.DrawFn, of: Intent) -> Evidence:
-    """Whatever a broker may answer about an order, contradictions included."""
+def pasts(draw: st.DrawFn, of: Intent) -> tuple[list[OrderEvent], Evidence]:
+    """What was heard of an order, and what the broker answers about it now: contradictions in words, not in fills."""
+    true = draw(executions(of, of.quantity))
+    some = st.lists(st.sampled_from(true), unique_by=id, max_size=len(true)) if true else st.just([])
     statuses = [TicketStatus.FILLED, TicketStatus.CANCELLED, TicketStatus.REJECTED]
-    fills = tuple(draw(executions(of, of.quantity)))
-    told = st.integers(0, int(of.quantity)).map(str)
-    open_orders = (listed(of, TicketStatus.WORKING, draw(told)),) if draw(st.booleans()) else ()
-    completed = (listed(of, draw(st.sampled_from(statuses)), draw(told)),) if draw(st.booleans()) else ()
-    return evidence(open_orders, completed, fills)
+    done = st.integers(0, int(of.quantity)).map(str)
+    open_orders = (listed(of, TicketStatus.WORKING, draw(done)),) if draw(st.booleans()) else ()
+    completed = (listed(of, draw(st.sampled_from(statuses)), draw(done)),) if draw(st.booleans()) else ()
+    return draw(histories(of, draw(some))), evidence(open_orders, completed, tuple(draw(some)))

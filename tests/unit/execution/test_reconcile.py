@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from robotrading.domain.orders import EventKind, OrderEvent, TicketStatus
 from robotrading.execution.lifecycle import fold, merge_fill, replay
 from robotrading.execution.reconcile import outstanding, settle
-from tests.unit.execution.histories import NOW, D, answers, evidence, executed, fill, histories, intent, listed, ticket
+from tests.unit.execution.histories import NOW, D, evidence, executed, fill, histories, intent, listed, pasts, ticket
 
 K, S = EventKind, TicketStatus
 BUY = intent(10)
@@ -21,29 +21,34 @@ def settled(of, found):
 
 
 @settings(deadline=None)
-@given(histories(BUY), answers(BUY))
-def test_settling_twice_says_nothing_new(history, found):
+@given(pasts(BUY))
+def test_settling_twice_says_nothing_new(past):
+    history, found = past
     after = settled(replay(BUY, history), found)
     if not after.status.terminal:
         assert settle(after, found) == ()
 
 
 @settings(deadline=None)
-@given(histories(BUY), answers(BUY))
-def test_every_execution_that_the_broker_tells_of_is_booked(history, found):
+@given(pasts(BUY))
+def test_every_execution_that_the_broker_tells_of_is_booked(past):
+    history, found = past
     before = replay(BUY, history)
     after = settled(before, found)
     told = before.fills
     for one in found.executions:
         told = merge_fill(told, one)
-    assert {one.fill_id: one for one in after.fills} == {one.fill_id: one for one in told}
+    assert {one.fill_id: (one.revision, one.quantity, one.price) for one in after.fills} == {
+        one.fill_id: (one.revision, one.quantity, one.price) for one in told
+    }
     assert outstanding(after, found) == ()
 
 
 @settings(deadline=None)
-@given(histories(BUY), answers(BUY))
-def test_a_ticket_ends_on_evidence_only(history, found):
+@given(pasts(BUY))
+def test_a_ticket_ends_on_evidence_only(past):
     """Enough executions, a completed order, or the knowledge that it never left: nothing else ends a ticket."""
+    history, found = past
     before = replay(BUY, history)
     after = settled(before, found)
     if before.status.terminal or not after.status.terminal:
@@ -54,8 +59,9 @@ def test_a_ticket_ends_on_evidence_only(history, found):
 
 
 @settings(deadline=None)
-@given(histories(BUY), answers(BUY))
-def test_what_has_more_executions_at_the_broker_than_here_stays_open(history, found):
+@given(pasts(BUY))
+def test_what_has_more_executions_at_the_broker_than_here_stays_open(past):
+    history, found = past
     before = replay(BUY, history)
     after = settled(before, found)
     if before.status.terminal or not found.completed_orders or found.open_orders:
@@ -130,3 +136,10 @@ def test_a_late_commission_of_an_ended_order_is_outstanding():
     done = ticket(BUY, executed(BUY, 10))
     costly = fill(BUY, 10, commission=D(1))
     assert outstanding(done, evidence((), (), (costly,))) == (OrderEvent(BUY.intent_id, K.FILL, NOW, fill=costly),)
+
+
+def test_a_correction_counts_before_a_new_execution_can_end_the_ticket():
+    before = ticket(BUY, K.SENT, executed(BUY, 6))
+    found = evidence((listed(BUY, S.WORKING, 8),), (), (fill(BUY, 5, "f2"), fill(BUY, 3, revision=2)))
+    after = settled(before, found)
+    assert (after.status, after.filled) == (S.PARTIAL, D(8))
