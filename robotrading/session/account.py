@@ -124,6 +124,7 @@ def _day_start(world: World, draft: Draft, now: datetime) -> datetime:
 
 async def compare(world: World, draft: Draft) -> None:
     """This session's positions at the broker against the ledger, asked again for a while: they come after the fills."""
+    await world.broker.connect()
     loop = asyncio.get_running_loop()
     patience = loop.time() + _SETTLE_SECONDS
     while True:

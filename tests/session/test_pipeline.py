@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -502,7 +503,6 @@ def test_trouble_in_saying_goodbye_is_a_note(bench):
 
 
 def test_a_goodbye_that_hangs_is_bounded(bench):
-    import asyncio
 
     broker = bench.broker()
     broker.disconnect = lambda: asyncio.sleep(3600)  # type: ignore[method-assign,assignment]
@@ -555,3 +555,15 @@ def test_adjusted_prices_are_said(bench):
 def test_the_universes_of_the_bench_share_a_fund():
     assert set(UNIVERSES[EQ]) & set(UNIVERSES[BO]) == {BRAVO}
     assert FUND in PRICES
+
+
+def test_a_connection_lost_after_the_last_fill_is_mended_for_the_comparison(bench):
+    broker = bench.broker()
+
+    def cut_off(step: str, done: int, total: int) -> None:
+        if (step, done) == ("buys", total):
+            broker.lose_connection()
+
+    report = bench.run(EQ, world=bench.world(broker=broker, progress=cut_off))
+    assert report.steps[-1].name == "compare"
+    assert report.outcome is Outcome.DONE, report.verdict
