@@ -18,6 +18,7 @@ from robotrading.session.pipeline import run_session
 from robotrading.session.recovery import recover
 from tests.session.bench import ALPHA, BO, BRAVO, EQ, Bench, Failing, Fate, Killed, Mortal, build, forget, set_rules
 
+pytestmark = pytest.mark.timeout(300)
 D = Decimal
 REBALANCED = {"ALPHA": "0.7", "BRAVO": "0.2"}
 """Sells one and buys the other, seen from the usual weights."""

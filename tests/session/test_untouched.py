@@ -10,6 +10,7 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -37,6 +38,7 @@ from tests.session.bench import (
     set_rules,
 )
 
+pytestmark = pytest.mark.timeout(300)
 D = Decimal
 THINGS = st.sampled_from(sorted(PRICES, key=lambda one: one.key))
 WEIGHT = st.sampled_from(["0", "0.1", "0.3", "0.5", "0.9"])
@@ -184,8 +186,8 @@ class AtTheEnd(AnySequence):
 
 TestAnySequence = AtTheEnd.TestCase
 TestAnySequence.settings = settings(
-    max_examples=30,
-    stateful_step_count=10,
+    max_examples=25,
+    stateful_step_count=9,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
