@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -152,21 +152,15 @@ class AnySequence(RuleBasedStateMachine):
         return [ticket for ticket in self.bench.ledger.tickets_of(day) if ticket.intent.instrument == item]
 
     def _limits_hold(self, report: SessionReport) -> None:
-        """No order above its bound, no day's turnover above its share of the budget; no success where all failed."""
+        """No order above its bound, no buy that takes the day's turnover past its own; no success where a step failed."""
         spec = self.bench.spec(report.kind)
         bound = spec.settings.limits.max_order_value
         for order in self.bench.orders():
             assert order.quantity * (order.request.limit_price or 0) <= bound
         if report.plan is not None:
-            traded = sum(
-                (
-                    fill.quantity * fill.price
-                    for t in self.bench.ledger.tickets_of(spec.trading_date, report.kind)
-                    for fill in t.fills
-                ),
-                D(0),
-            )
-            assert traded <= spec.settings.limits.max_turnover_share * report.plan.budget * D("1.01")
+            tickets = self.bench.ledger.tickets_of(spec.trading_date, report.kind)
+            bought = (f.quantity * f.price for ticket in tickets for f in ticket.fills if f.side is Side.BUY)
+            assert sum(bought, D(0)) <= spec.settings.limits.max_turnover_share * report.plan.budget
         if any(not step.ok for step in report.steps):
             assert report.outcome in {Outcome.FAILED, Outcome.PARTLY}
 
@@ -189,6 +183,7 @@ TestAnySequence.settings = settings(
     max_examples=25,
     stateful_step_count=9,
     deadline=None,
+    phases=(Phase.generate,),  # a failure is shown as it was found: making it smaller takes minutes
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
