@@ -138,7 +138,7 @@ class Ledger(Protocol):
         ...
 
     def save_plan(self, plan: Plan) -> None:
-        """Idempotent by plan id."""
+        """Keep a plan; one with the same id is replaced, since its decisions are the same."""
         ...
 
     def plan(self, plan_id: str) -> Plan | None:

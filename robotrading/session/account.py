@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from robotrading.domain.book import Account, Position
-from robotrading.domain.errors import ConfigError
+from robotrading.domain.errors import BrokerError, ConfigError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.skip import Skip
@@ -19,6 +19,7 @@ from robotrading.session.door import Sight
 from robotrading.session.steps import Draft
 from robotrading.session.world import World
 
+_QUOTES_GOOD_FOR = timedelta(seconds=60)
 _SETTLE_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5
 
@@ -41,27 +42,72 @@ class Standing:
         return Sight(self.account, self.quotes, self.capital, self.budget, self.day_start_value)
 
 
-async def standing(world: World, draft: Draft, wanted: Sequence[Instrument]) -> Standing:
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the broker says of instruments: their contract rules and their quotes."""
+
+    refined: Mapping[Instrument, Instrument | Skip]
+    quotes: Mapping[Instrument, Quote | Skip]
+
+
+async def glance(world: World, instruments: Sequence[Instrument]) -> Glance:
+    """Ask for contract rules, then for quotes of what the broker knows. Raises `BrokerUnavailable`."""
+    refined = await world.broker.refine(instruments)
+    usable = [answer for answer in refined.values() if isinstance(answer, Instrument)]
+    return Glance(refined, await world.broker.quotes(usable))
+
+
+async def standing(
+    world: World, draft: Draft, wanted: Sequence[Instrument], early: Awaitable[Glance] | None = None
+) -> Standing:
     """Ask for the account, the contract rules and the quotes of everything wanted or owned.
 
-    What other sessions own is priced too, since it is part of the capital; a price missing there is not told here.
+    `early` is a glance that was begun while the prices were loaded: at the broker's pace of 45 messages a second five
+    hundred quotes take eleven seconds. What has grown old meanwhile, or failed, is asked again. What other sessions
+    own is priced too, since it is part of the capital; a price missing there is not told here.
     """
     spec = draft.spec
+    seen = await _early(world, early)
     await world.broker.connect()  # the prices may have taken longer than the connection lived
     account = await world.broker.account()
     all_owned = world.ledger.positions()
-    mine = {position.instrument: position.quantity for position in all_owned if position.owner == spec.kind}
-    everything = list(dict.fromkeys([*wanted, *mine]))
-    refined = await world.broker.refine(everything)
-    usable = [answer for answer in refined.values() if isinstance(answer, Instrument)]
-    draft.skip(*(answer for answer in refined.values() if isinstance(answer, Skip)))
+    mine = [position.instrument for position in all_owned if position.owner == spec.kind]
     elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
-    quotes = await world.broker.quotes(list(dict.fromkeys([*usable, *elsewhere])))
-    draft.skip(*(answer for instrument in usable if isinstance(answer := quotes[instrument], Skip)))
+    found = await _completed(world, seen, list(dict.fromkeys([*wanted, *mine])), elsewhere)
+    usable = tuple(answer for answer in found.refined.values() if isinstance(answer, Instrument))
+    draft.skip(*(answer for answer in found.refined.values() if isinstance(answer, Skip)))
+    draft.skip(*(answer for instrument in usable if isinstance(answer := found.quotes[instrument], Skip)))
     draft.account = account
     draft.owned = tuple(position for position in all_owned if position.owner == spec.kind)
     draft.protected = protected(account, all_owned)
-    return _standing(world, draft, account, all_owned, quotes, tuple(usable))
+    draft.remark(*map(str, world.broker_notes()))
+    return _standing(world, draft, account, all_owned, found.quotes, usable)
+
+
+async def _early(world: World, early: Awaitable[Glance] | None) -> Glance:
+    """The early glance as far as it is still good; an empty one where it failed."""
+    if early is None:
+        return Glance({}, {})
+    try:
+        found = await early
+    except BrokerError:
+        return Glance({}, {})
+    oldest = world.clock.now() - _QUOTES_GOOD_FOR
+    young = {i: quote for i, quote in found.quotes.items() if isinstance(quote, Quote) and quote.at >= oldest}
+    return Glance(found.refined, young)
+
+
+async def _completed(
+    world: World, seen: Glance, everything: Sequence[Instrument], elsewhere: Sequence[Instrument]
+) -> Glance:
+    """What was not seen yet, asked now; the answers in the order of the questions."""
+    unknown = [instrument for instrument in everything if instrument not in seen.refined]
+    more = await world.broker.refine(unknown) if unknown else {}
+    refined = {instrument: {**seen.refined, **more}[instrument] for instrument in everything}
+    usable = [answer for answer in refined.values() if isinstance(answer, Instrument)]
+    unseen = [instrument for instrument in dict.fromkeys([*usable, *elsewhere]) if instrument not in seen.quotes]
+    quotes = await world.broker.quotes(unseen) if unseen else {}
+    return Glance(refined, {**seen.quotes, **quotes})
 
 
 def _standing(  # noqa: PLR0913, PLR0917  the pieces of one value

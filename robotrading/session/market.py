@@ -56,17 +56,19 @@ async def checks(world: World, draft: Draft, bars: Mapping[Instrument, Bars]) ->
     last = world.calendar.last_complete_day(kind, world.clock.now())
     first = min((series.first_day for series in bars.values() if len(series)), default=last)
     expected = world.calendar.days(kind, first, last)
-    good = {}
+    good, refused = {}, []
     for done, (instrument, series) in enumerate(bars.items(), start=1):
-        result = check(series, draft.spec.settings.checks, expected, last)
+        result = check(series, draft.spec.settings.checks, expected, last, expected=instrument)
         if isinstance(result, Skip):
             draft.skip(result)
+            refused.append(instrument)
         else:
             draft.skip(*result.healed)
             good[instrument] = result.bars
         if done % 25 == 0:
             world.progress("checks", done, len(bars))
             await asyncio.sleep(0)
+    world.feed_forget(refused)
     draft.sources = tuple(_source(series) for series in good.values())
     _tell_adjusted(draft)
     if not good:

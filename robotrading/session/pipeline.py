@@ -6,8 +6,10 @@ part at `spec.trade`, after the plan is made.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from robotrading.domain.errors import PlanMoved
@@ -31,6 +33,7 @@ from robotrading.session.tickets import TicketBook
 from robotrading.session.world import RunSpec, World
 
 _GOODBYE_SECONDS = 10.0
+_DAYS_TO_LOOK_AHEAD = 8
 
 
 async def run_session(spec: RunSpec, world: World) -> SessionReport:
@@ -56,9 +59,27 @@ async def _run(spec: RunSpec, world: World, draft: Draft, book: TicketBook) -> N
         standing = await _stored_plan(world, draft, recovered)
     else:
         standing = await _new_plan(world, draft, recovered)
-    if spec.trade and draft.plan is not None and draft.plan.intents:
+    if draft.plan is None or not draft.plan.intents:
+        return
+    closed = _closed(world, spec)
+    if not spec.trade:
+        draft.remark(*filter(None, [closed]))
+    elif closed:
+        draft.closed = closed
+    else:
         await _trade(world, draft, book, standing)
         await draft.step("compare", lambda: account.compare(world, draft))
+
+
+def _closed(world: World, spec: RunSpec) -> str:
+    """Why no order may leave now and until when, '' while the market is open. The door would stop each order too."""
+    now = world.clock.now()
+    if world.calendar.is_open(spec.kind, now):
+        return ""
+    days = (spec.trading_date + timedelta(days=ahead) for ahead in range(_DAYS_TO_LOOK_AHEAD))
+    openings = (hours[0] for day in days if (hours := world.calendar.hours(spec.kind, day)) is not None)
+    opens = next((f", it opens at {at:%Y-%m-%d %H:%M} UTC" for at in openings if at > now), "")
+    return f"the market is closed at {now:%Y-%m-%d %H:%M} UTC{opens}"
 
 
 async def _recover(world: World, draft: Draft) -> Recovered:
@@ -79,10 +100,15 @@ async def _recover(world: World, draft: Draft) -> Recovered:
 
 async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standing:
     wanted = await draft.step("universe", lambda: market.universe(world, draft))
-    raw = await draft.step("prices", lambda: market.prices(world, draft, wanted))
-    bars = await draft.step("checks", lambda: market.checks(world, draft, raw))
-    signals = await draft.step("signals", lambda: market.signals(world, draft, bars))
-    standing = await draft.step("account", lambda: account.standing(world, draft, wanted.instruments))
+    looking = asyncio.ensure_future(account.glance(world, wanted.instruments))
+    try:
+        raw = await draft.step("prices", lambda: market.prices(world, draft, wanted))
+        bars = await draft.step("checks", lambda: market.checks(world, draft, raw))
+        signals = await draft.step("signals", lambda: market.signals(world, draft, bars))
+        standing = await draft.step("account", lambda: account.standing(world, draft, wanted.instruments, looking))
+    finally:
+        looking.cancel()
+        await asyncio.wait({looking})
     settings = draft.spec.settings
 
     async def plan() -> None:

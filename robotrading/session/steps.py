@@ -49,6 +49,7 @@ class Draft:
     owned: tuple[Position, ...] = ()
     protected: tuple[Position, ...] = ()
     account: Account | None = None
+    closed: str = ""
     _skips: list[Skip] = field(default_factory=list)
     _said: set[Skip] = field(default_factory=set)
 
@@ -58,6 +59,10 @@ class Draft:
             if skip not in self._said:
                 self._said.add(skip)
                 self._skips.append(skip)
+
+    def remark(self, *notes: str) -> None:
+        """Note something for the reader, once."""
+        self.notes.extend(note for note in dict.fromkeys(notes) if note not in self.notes)
 
     async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """Take a step. Raises `StepFailed` after recording why."""
@@ -80,8 +85,8 @@ class Draft:
         try:
             async with asyncio.timeout(seconds):
                 await work()
-        except Exception as caught:
-            log.warning("%s: %s", what, caught, exc_info=not isinstance(caught, RobotradingError))
+        except (RobotradingError, OSError) as caught:
+            log.warning("%s: %s", what, caught)
             self.notes.append(f"{what}: {describe(caught)}")
 
     def add_tickets(self, tickets: tuple[Ticket, ...]) -> None:
@@ -112,12 +117,14 @@ class Draft:
             account=self.account,
             currency=self.spec.capital.currency,
         )
-        return replace(report, verdict=verdict(report))
+        return replace(report, verdict=verdict(report, self.closed))
 
     def _outcome(self) -> Outcome:
         failed = any(not step.ok for step in self.steps)
         tickets = self.tickets.values()
         planned = self.plan is not None and bool(self.plan.intents)
+        if self.closed and not failed:
+            return Outcome.NOTHING_TO_DO
         none_sent = self.spec.trade and planned and not tickets
         if (failed and not any(ticket.fills for ticket in tickets)) or none_sent:
             return Outcome.FAILED

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from robotrading.domain.orders import Side, Ticket, TicketStatus
+from robotrading.domain.planning import RefusalRule
 from robotrading.domain.report import Outcome, SessionReport
 
 
-def verdict(report: SessionReport) -> str:
-    """What happened, in plain words."""
-    parts = [_failure(report), _orders(report), _left_out(report)]
+def verdict(report: SessionReport, closed: str = "") -> str:
+    """What happened, in plain words; `closed` says that the market was, and until when."""
+    orders = f"Nothing was sent: {closed}." if closed else _orders(report)
+    parts = [_failure(report), orders, _left_out(report)]
     return " ".join(part for part in parts if part) or "Nothing happened."
 
 
@@ -28,12 +30,17 @@ def _orders(report: SessionReport) -> str:
     if report.plan is None:
         return ""
     count = len(report.plan.intents)
-    if count == 0:
+    if count == 0 and all(refusal.rule in _WHERE_IT_SHOULD_BE for refusal in report.plan.refusals):
         return "Nothing to do: every holding is within its band."
+    if count == 0:
+        return "No order is possible now; what is left alone has its reason."
     if report.outcome is Outcome.FAILED:
         return f"None of {_plural(count, 'planned order')} was sent{_because(report)}."
     sells = sum(intent.side is Side.SELL for intent in report.plan.intents)
     return f"Would place {_plural(count, 'order')}: {sells} to sell, {count - sells} to buy."
+
+
+_WHERE_IT_SHOULD_BE = (RefusalRule.WITHIN_BAND, RefusalRule.TOO_SMALL, RefusalRule.LOT, RefusalRule.COSTS)
 
 
 def _because(report: SessionReport) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -36,11 +36,17 @@ def _silent(step: str, done: int, total: int) -> None:
     """Tell nobody."""
 
 
+def _forget_nothing(instruments: Iterable[Instrument]) -> None:
+    """Keep everything."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The ports of one run. `broker` is only read by the pipeline; orders go through the door made around it.
 
-    `feed_notes` tells what the feed's latest answer was served from, where that was not the source itself.
+    `feed_notes` tells what the feed's latest answer was served from, where that was not the source itself;
+    `feed_forget` is told of series that the checks refused, so that they are fetched anew next time. `broker_notes`
+    tells of holdings and orders of kinds that the bot does not trade.
     """
 
     clock: Clock
@@ -52,6 +58,8 @@ class World:
     fits: FitStore
     progress: Callable[[str, int, int], None] = field(default=_silent)
     feed_notes: Callable[[], Sequence[Skip]] = field(default=tuple)
+    feed_forget: Callable[[Iterable[Instrument]], None] = field(default=_forget_nothing)
+    broker_notes: Callable[[], Sequence[Skip]] = field(default=tuple)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,11 +160,11 @@ class AccountBook:
 
 
 def account_rows(
-    book: AccountBook, price_of: PriceOf, previous: PriceOf, leverage: Decimal
+    book: AccountBook, price_of: PriceOf, yesterday: Decimal, leverage: Decimal
 ) -> tuple[AccountValue, ...]:
     """The account's table as a broker shows it: totals in base currency, cash per currency with its `BASE` sum.
 
-    `PreviousDayEquityWithLoanValue` values the present holdings at the previous closes.
+    `yesterday` is the equity at the previous close, in base currency.
     """
     base = book.seed.base_currency
     equity = book.equity(price_of)
@@ -173,7 +173,7 @@ def account_rows(
     totals = {
         "NetLiquidation": equity,
         "EquityWithLoanValue": equity,
-        "PreviousDayEquityWithLoanValue": book.equity(previous),
+        "PreviousDayEquityWithLoanValue": yesterday,
         "TotalCashValue": cash,
         "AvailableFunds": min(available, equity) if leverage > 1 else cash,
         "ExcessLiquidity": min(available, equity) if leverage > 1 else cash,

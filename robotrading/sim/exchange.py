@@ -116,7 +116,9 @@ class Exchange:
 
     def account_values(self, account_id: str) -> tuple[AccountValue, ...]:
         """NetLiquidation, AvailableFunds, BuyingPower, TotalCashValue and others; CashBalance per currency and BASE."""
-        return account_rows(self._book(account_id), self._price_of, self._previous_price_of, self._settings.leverage)
+        book = self._book(account_id)
+        yesterday = book.equity(self._previous_price_of) - self._traded_since_yesterday(book)
+        return account_rows(book, self._price_of, yesterday, self._settings.leverage)
 
     # Orders --------------------------------------------------------------------------------------------------------
 
@@ -227,6 +229,19 @@ class Exchange:
     def _previous_price_of(self, instrument: Instrument) -> Decimal | None:
         quote = self.market.quote(instrument)
         return None if quote is None else quote.close or quote.price
+
+    def _traded_since_yesterday(self, book: AccountBook) -> Decimal:
+        """What today's trades add to the account when it is valued at the previous closes, in base currency."""
+        today = self._clock.now().date()
+        moved = Decimal(0)
+        for execution in latest_revisions(self._records.executions):
+            if execution.account_id != book.account_id or execution.at.date() != today:
+                continue
+            before = self._previous_price_of(execution.instrument) or execution.price
+            fee = self._records.commissions.get(execution.exec_id)
+            gained = execution.side.sign * execution.quantity * (before - execution.price)
+            moved += (gained - (fee.amount if fee else 0)) * (book.rate(execution.instrument.currency) or 1)
+        return moved
 
     def _latest(self, exec_id: str) -> Execution:
         fill_id = exec_id.rpartition(".")[0]

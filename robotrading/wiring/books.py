@@ -18,6 +18,7 @@ from robotrading.config.model import Config, GatewayKind
 from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import Calendar, Clock, Ledger
+from robotrading.session.lock import held
 from robotrading.session.state import State, state_of
 
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -59,6 +60,15 @@ class Book:
     def run_folder(self, run_id: str) -> Path:
         """A run's own files: job, log and reports."""
         return self.root / "runs" / run_id
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other command works in this book while the block runs. Raises `AlreadyRunning`.
+
+        The lock lies beside the folder, which a demo throws away.
+        """
+        with held(self.root.with_suffix(".lock"), f"another robotrading command works with the {self.mode} account"):
+            yield
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:

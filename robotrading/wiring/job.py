@@ -69,13 +69,16 @@ def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
     if job.gateway_port:
         gateway = replace(gateway, host="127.0.0.1", port=job.gateway_port, account=EMBEDDED_ACCOUNT, paper=True)
     feed = feed_for(config, job.kind, calendar)
+    broker = IbkrBroker(gateway, clock, RuleBook(clock, book.root / "contracts" / f"{job.kind}.json"))
     return World(
         clock=clock,
         calendar=calendar,
         feed=feed,
         feed_notes=lambda: feed.notes,
+        feed_forget=feed.forget,
+        broker_notes=lambda: broker.others,
         universe=partial(universe_for, config, job.kind),
-        broker=IbkrBroker(gateway, clock, RuleBook(clock, book.root / "contracts" / f"{job.kind}.json")),
+        broker=broker,
         ledger=ledger,
         fits=FitFiles(config.state_dir / "cache" / "fits"),
         progress=tell,

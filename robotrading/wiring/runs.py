@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from uuid import uuid4
 
 from robotrading.adapters.calendar import ExchangeCalendar
 from robotrading.adapters.clock import SystemClock
@@ -23,19 +22,23 @@ from robotrading.wiring.mail import Delivery, deliver
 
 
 async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progress) -> list[SessionReport]:
-    """Run the sessions side by side, each in its process; one report each, whatever becomes of them."""
+    """Run the sessions side by side, each in its process; one report each, whatever becomes of them.
+
+    The embedded gateway is started once for a command, so commands on its accounts come one after the other.
+    """
     config = load_config(orders)
     book = book_for(config, orders)
-    if orders.demo:
-        shutil.rmtree(book.root, ignore_errors=True)
     calendar = ExchangeCalendar()
     clock = clock_for(orders.day, calendar)
     wanted = _enabled(config, kinds)
     async with AsyncExitStack() as stack:
-        ledger = stack.enter_context(book.ledger())
         port = 0
         if is_embedded(config, orders):
+            stack.enter_context(book.alone())
+            if orders.demo:
+                shutil.rmtree(book.root, ignore_errors=True)
             port = await stack.enter_async_context(embedded_gateway(config, book, wanted, clock, calendar))
+        ledger = stack.enter_context(book.ledger())
         children = [_child(config, book, orders, kind, clock, port) for kind in wanted]
         ends = await run_children(children, SystemClock(), progress)
         return [_report(end, ledger, book, calendar, clock) for end in ends]
@@ -63,7 +66,9 @@ def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
 def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
     config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int
 ) -> Child:
-    run_id = f"{clock.now():%Y%m%d-%H%M%S}-{kind}-{uuid4().hex[:6]}"
+    # Runs of a rehearsal start at the same instant: the wall clock in the middle keeps them in their order.
+    serial = int(SystemClock().now().timestamp() * 10)
+    run_id = f"{clock.now():%Y%m%d-%H%M%S}-{serial:09x}-{kind}"
     job = Job(
         run_id=run_id,
         kind=kind,

@@ -109,7 +109,9 @@ def test_colours_on_a_terminal_unless_they_are_not_wanted(demo: Demo) -> None:
 
 
 def test_completion_is_offered(tmp_path: Path) -> None:
-    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # the shell is named, not looked for among our parents
+    named = {
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"
+    }  # the shell is named, not looked for among our parents
     script = robotrading("--show-completion", "bash", cwd=tmp_path, **named)
     words = robotrading(cwd=tmp_path, _ROBOTRADING_COMPLETE="complete_bash", COMP_WORDS="robotrading ", COMP_CWORD="1")
     assert "complete" in script.stdout

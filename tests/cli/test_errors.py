@@ -86,6 +86,7 @@ def test_a_signal_ends_the_sessions_too(number: signal.Signals, code: int, said:
     started = subprocess.Popen(
         command("demo"), cwd=tmp_path, env=environment(state), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  a background shell ignores it
     )  # fmt: skip
     wait_for(lambda: len(processes_with(str(state))) == 3)
     started.send_signal(number)

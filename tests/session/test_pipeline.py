@@ -201,13 +201,28 @@ def nothing_sent(bench: Bench, report, sentence: str) -> None:
     assert sentence in report.verdict
 
 
-def test_at_the_weekend_nothing_is_sent_and_the_verdict_says_why(bench):
-    bench.clock.set(datetime(2025, 9, 27, 16, 0, tzinfo=UTC))
-    nothing_sent(bench, bench.run(EQ), "the market is closed at 2025-09-27 16:00 UTC")
+SATURDAY = datetime(2025, 9, 27, 16, 0, tzinfo=UTC)
+CLOSED = "the market is closed at 2025-09-27 16:00 UTC, it opens at 2025-09-29 14:30 UTC"
+
+
+def test_at_the_weekend_nothing_is_sent_and_nothing_is_wrong(bench):
+    bench.clock.set(SATURDAY)
+    report = bench.run(EQ)
+    assert bench.orders() == []
+    assert report.outcome is Outcome.NOTHING_TO_DO
+    assert report.verdict == f"Nothing was sent: {CLOSED}."
+    assert report.plan.intents
+
+
+def test_a_plan_made_at_the_weekend_says_so(bench):
+    bench.clock.set(SATURDAY)
+    report = bench.run(EQ, trade=False)
+    assert report.outcome is Outcome.DONE
+    assert CLOSED in report.notes
 
 
 def test_crypto_trades_at_the_weekend(bench):
-    bench.clock.set(datetime(2025, 9, 27, 16, 0, tzinfo=UTC))
+    bench.clock.set(SATURDAY)
     assert bench.run(CR).outcome is Outcome.DONE
 
 

@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, Row, create_engine, event, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from robotrading.adapters.ledger.book import book_fill, owned, positions
@@ -135,23 +147,24 @@ class SqlLedger:
             rows = connection.execute(
                 select(session_runs.c.report)
                 .where(session_runs.c.report.is_not(None))
-                .order_by(session_runs.c.started_at.desc(), session_runs.c.run_id)
+                .order_by(session_runs.c.started_at.desc(), session_runs.c.run_id.desc())
                 .limit(limit)
             )
             return [msgspec.json.decode(row.report, type=SessionReport) for row in rows]
 
     def save_plan(self, plan: Plan) -> None:
+        """The newest of the same id stays: its decisions are equal, its attempts and times are of today."""
         with self._transaction() as connection:
-            if connection.execute(select(plans.c.plan_id).where(plans.c.plan_id == plan.plan_id)).first() is None:
-                connection.execute(
-                    insert(plans).values(
-                        plan_id=plan.plan_id,
-                        kind=plan.kind.value,
-                        trading_date=plan.trading_date,
-                        created_at=plan.created_at,
-                        body=_text(plan),
-                    )
+            connection.execute(delete(plans).where(plans.c.plan_id == plan.plan_id))
+            connection.execute(
+                insert(plans).values(
+                    plan_id=plan.plan_id,
+                    kind=plan.kind.value,
+                    trading_date=plan.trading_date,
+                    created_at=plan.created_at,
+                    body=_text(plan),
                 )
+            )
 
     def plan(self, plan_id: str) -> Plan | None:
         with self._transaction(reading=True) as connection:

@@ -196,3 +196,17 @@ def test_the_exchange_knows_its_parts() -> None:
     assert world.exchange.settings.leverage == 1
     assert world.exchange.commission("nothing") is None
     assert world.exchange.order(1) is None
+
+
+def test_todays_trades_are_no_gain_or_loss_of_yesterday() -> None:
+    """The equity of the previous close does not change by trading today, whatever the trade cost."""
+    world = World(holdings={ABC: D(50)})
+    before = world.value("PreviousDayEquityWithLoanValue")
+    for side in (Side.BUY, Side.SELL):
+        world.placed(ABC, side, 20)
+        world.exchange.step()
+    world.placed(ABC, Side.BUY, 30)
+    world.exchange.step()
+    assert world.exchange.executions()
+    assert world.value("PreviousDayEquityWithLoanValue") == before
+    assert world.value("NetLiquidation") != before
