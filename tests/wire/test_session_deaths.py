@@ -163,7 +163,7 @@ async def test_one_sessions_death_costs_the_others_nothing_and_is_told_in_one_re
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grandchild: Path, case: tuple[AssetClass, str, str]
 ) -> None:
     victim, deed, story = case
-    spoil(monkeypatch, tmp_path, f"-{victim}-", deed)
+    spoil(monkeypatch, tmp_path, f"-{victim}/", deed)
     orders = Orders(write_config(tmp_path), as_of=DEMO_DAY)
     reports = await carry_out(orders, tuple(AssetClass), lambda *_: None)
     outcomes = {report.kind: report.outcome for report in reports}
