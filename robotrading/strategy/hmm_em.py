@@ -88,16 +88,16 @@ class Secant:
     change: Floats | None = None
     turn: Floats | None = None
 
-    def extended(self, at: Parameters, following: Parameters) -> Secant:
-        """With one more step."""
-        point = _coordinates(at)
+    def extended(self, at: Parameters, following: Parameters, point: Floats | None = None) -> Secant:
+        """With one more step; `point` saves working out the coordinates of `at` where they are known."""
+        point = _coordinates(at) if point is None else point
         residual = _coordinates(following) - point
         if self.point is None or self.residual is None:
             return Secant(point, residual)
         return Secant(point, residual, point - self.point, residual - self.residual)
 
-    def leap(self, following: Parameters, floor: float) -> Parameters | None:
-        """Where the secant through the two steps has no residual left, or None when that cannot be trusted."""
+    def leap(self, following: Parameters, floor: float) -> tuple[Parameters, Floats] | None:
+        """Where the secant through the two steps has no residual left, with its coordinates; None when not to trust."""
         if self.point is None or self.residual is None or self.change is None or self.turn is None:
             return None
         bend = float(self.turn @ self.turn)
@@ -107,8 +107,9 @@ class Secant:
         step = self.residual - back * (self.change + self.turn)
         if not float(np.abs(step).max()) < LONGEST_STEP:
             return None
-        leap = _parameters(self.point + step, following.start, len(following.means))
-        return leap if float(leap.variances.min()) >= floor else None
+        there = self.point + step
+        leap = _parameters(there, following.start, len(following.means))
+        return (leap, there) if float(leap.variances.min()) >= floor else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,20 +204,21 @@ def climb(sample: Sample, at: Parameters, how: Climb, path: Secant | None = None
     """
     best: Run | None = None
     path = path or Secant()
-    trial, jumped = at, False
+    trial, point, jumped = at, None, False
     for iteration in range(1, how.steps + 1):
         likelihood, following, days = em_step(sample, trial, how.floor)
         gain = likelihood - best.log_likelihood if best else math.inf
         if jumped and best and not gain >= 0.0:
-            path, trial, jumped = Secant(), best.following, False
+            path, trial, point, jumped = Secant(), best.following, None, False
             continue
-        path = path.extended(trial, following)
+        path = path.extended(trial, following, point)
         fell = gain < -FALL * abs(likelihood)
         best = Run(trial, following, days, likelihood, iteration, gain < how.tolerance, fell, path)
         if best.converged:
             break
         leap = path.leap(following, how.floor) if how.extrapolate else None
-        trial, jumped = (following, False) if leap is None else (leap, True)
+        jumped = leap is not None
+        trial, point = leap or (following, None)
     return cast("Run", best)
 
 
