@@ -20,7 +20,8 @@ test:
 	$(PY) -m pytest -n 2
 
 bench:
-	$(PY) -m pytest benchmarks
+	$(PY) -m pytest benchmarks/bench_*.py
+	$(PY) benchmarks/bench_gateway.py
 
 docs:
 	$(PY) -m robotrading.config.document

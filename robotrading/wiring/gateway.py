@@ -24,6 +24,8 @@ from robotrading.wiring.routing import Routed
 
 EMBEDDED_ACCOUNT = "DU1000001"
 _CASH = Decimal(1_000_000)
+_HISTORY_DAYS = 40
+"""Enough for a quote and the close before it; the sessions take their history from the sources themselves."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,8 @@ async def embedded_gateway(
 ) -> AsyncIterator[int]:
     """Serve the sessions' instruments while the block runs; yields the port. The account's state stays in the book."""
     feed = Routed({kind: feed_for(config, kind, calendar) for kind in AssetClass})
-    market = FeedMarket(feed, clock, _instruments(config, book, kinds), calendar=calendar)
+    instruments = _instruments(config, book, kinds)
+    market = FeedMarket(feed, clock, instruments, calendar=calendar, history_days=_HISTORY_DAYS)
     exchange = Exchange(market, clock, [_account(config, book)], calendar=calendar)
     settings = GatewayServerSettings(market_name=book.mode)
     with StateFile(book.gateway_state) as state:
