@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,20 +102,20 @@ async def _start(job: Job) -> tuple[asyncio.subprocess.Process, int]:
     """
     path = job.write()
     reading, writing = os.pipe()
-    try:
-        with job.log_path.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command("session", str(path)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=log,
-                start_new_session=True,
-            )
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
+    with ExitStack() as otherwise:
+        otherwise.callback(os.close, reading)
+        try:
+            with job.log_path.open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    *command("session", str(path)),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=writing,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        finally:
+            os.close(writing)
+        otherwise.pop_all()
     return process, reading
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from robotrading.adapters.ibkr.accounts import account_of, positions_of
@@ -220,12 +221,11 @@ class IbkrBroker:
 
     async def _synchronise(self) -> None:
         """Positions for certain, and the ids of open orders, which must not be used again."""
-        try:
+        async with AsyncExitStack() as otherwise:
+            otherwise.push_async_callback(self._connection.close)
             await self._positions()
             await self.open_orders()
-        except BaseException:
-            await self._connection.close()
-            raise
+            otherwise.pop_all()
         self._synchronised = True
 
     async def _account_rows(self) -> Rows:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from robotrading.adapters.ibkr.callbacks import Callbacks, CarefulDecoder, DeafEars, OrderEars
@@ -63,13 +64,12 @@ class Connection:
         self._gone = asyncio.Event()
         self._link_up = True
         self._client = self._new_client()
-        try:
+        async with AsyncExitStack() as otherwise:
+            otherwise.push_async_callback(self.close)
             await self._handshake()
             self.account = check_account(self._client.getAccounts(), self._settings)
             await self.send(lambda client: client.reqMarketDataType(self._settings.market_data_type))
-        except BaseException:
-            await self.close()
-            raise
+            otherwise.pop_all()
 
     async def close(self) -> None:
         """Leave no socket and no task behind; fine when not connected."""
