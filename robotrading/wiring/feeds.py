@@ -6,8 +6,6 @@ is rehearsed.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from robotrading.adapters.cache.bars import BarCache
 from robotrading.adapters.cache.feed import CachedFeed
 from robotrading.adapters.cache.lists import ListCache
@@ -15,7 +13,6 @@ from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.feeds.alpha_vantage import AlphaVantageFeed
 from robotrading.adapters.feeds.chain import FeedChain
 from robotrading.adapters.feeds.files import FileFeed
-from robotrading.adapters.feeds.settings import CacheSettings
 from robotrading.adapters.feeds.slickcharts import Slickcharts
 from robotrading.adapters.feeds.universe import load_universe
 from robotrading.adapters.feeds.yahoo import YahooFeed
@@ -36,11 +33,7 @@ def feed_for(config: Config, kind: AssetClass, calendar: Calendar) -> CachedFeed
     clock = SystemClock()
     names = config.sources(kind)
     chain = FeedChain({name: _source(name, config, kind, calendar) for name in names})
-    return CachedFeed(chain, BarCache(_cache(config), clock), calendar, clock, sources=names)
-
-
-def _cache(config: Config) -> CacheSettings:
-    return config.feeds.cache
+    return CachedFeed(chain, BarCache(config.feeds.cache, clock), calendar, clock, sources=names)
 
 
 def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar) -> Feed:
@@ -78,15 +71,10 @@ class _Lists:
     def __init__(self, config: Config) -> None:
         settings, clock = config.feeds.slickcharts, SystemClock()
         self._web = Slickcharts(settings, Policy(self.name, settings.retry, clock))
-        self._cache = ListCache(_cache(config), clock)
+        self._cache = ListCache(config.feeds.cache, clock)
         self.skips: tuple[Skip, ...] = ()
 
     def constituents(self, index: str) -> tuple[Constituent, ...]:
         members, stale = self._cache.get(index, lambda: self._web.constituents(index))
         self.skips = (stale,) if stale else ()
         return members
-
-
-def folder_of(config: Config) -> Path:
-    """Where downloads are kept."""
-    return Path(config.feeds.cache.directory or config.state_dir / "cache")
