@@ -105,7 +105,10 @@ run_tests() {
     say "types";   mypy
     say "imports"; lint-imports
     say "tests";   python -m pytest -n 2 --cov --cov-report= "$@"
-    coverage report --skip-covered --skip-empty
+    coverage report --skip-covered --skip-empty --fail-under=95
+    say "the core: every line and branch"
+    coverage report --skip-covered --skip-empty --fail-under=100 \
+        --include='robotrading/domain/*,robotrading/strategy/*,robotrading/portfolio/*,robotrading/execution/*'
     say "tests with ib_async"
     test_async
 }
