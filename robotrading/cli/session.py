@@ -19,8 +19,9 @@ def session(job: Annotated[Path, typer.Argument(help="The job file written by `r
     from robotrading.session.job import read_job, write_report  # noqa: PLC0415
     from robotrading.session.processes import Tick  # noqa: PLC0415
     from robotrading.wiring.job import run_job  # noqa: PLC0415
+    from robotrading.wiring.logs import FORMAT  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=FORMAT)
 
     def tell(step: str, done: int, total: int) -> None:
         sys.stdout.write(msgspec.json.encode(Tick(step, done, total)).decode() + "\n")

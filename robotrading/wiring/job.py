@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,7 @@ async def run_job(job: Job, tell: Tell) -> SessionReport:
     """One session from its job to its report."""
     orders = Orders(Path(job.config) if job.config else None, job.demo, job.as_of, job.trade, job.plan_id)
     config = load_config(orders)
+    logging.getLogger().setLevel(config.log.level.upper())
     _bound_memory(config.sessions[job.kind].memory_mb)
     book = book_for(config, orders)
     calendar = ExchangeCalendar()

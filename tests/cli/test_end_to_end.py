@@ -39,6 +39,13 @@ def test_the_demo_shows_three_sessions_and_their_files(demo: Demo) -> None:
         assert place.startswith("state/books/demo/runs/2025")
 
 
+def test_log_lines_go_to_files(demo: Demo) -> None:
+    """The command's own beside the books, a session's in its run's folder."""
+    _, folder = demo
+    assert (folder / "state" / "command.log").is_file()
+    assert len(list((folder / "state" / "books" / "demo" / "runs").glob("*/log.txt"))) == 3
+
+
 def test_no_colours_without_a_terminal(demo: Demo) -> None:
     assert "\x1b" not in demo[0].stdout
 
