@@ -85,7 +85,9 @@ install_app() {
 demo() {
     install_app
     cd "$here"
-    exec "$venv/bin/robotrading" demo "$@"
+    "$venv/bin/robotrading" demo "$@"
+    say ""
+    say "The command is $venv/bin/robotrading; 'source $venv/bin/activate' makes it plain 'robotrading'."
 }
 
 # The broker's library exists twice; the tests of the adapter must be green with either of them.
