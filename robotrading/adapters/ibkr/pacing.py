@@ -14,10 +14,16 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class SendPacer:
-    """At most `per_second` turns in any one second; those who wait are served in order."""
+    """At most `per_second` turns in any one second, evenly spread; those who wait are served in order.
+
+    After a pause `burst` turns may come at once. Beyond that they are spaced: a second's worth sent in one go would
+    need only a tenth of a second's delay on its way to arrive together with the next second's.
+    """
 
     per_second: int
+    burst: int = 5
     _sent: deque[float] = field(default_factory=deque)
+    _due: float = 0.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def turn(self) -> None:
@@ -26,12 +32,19 @@ class SendPacer:
             loop = asyncio.get_running_loop()
             while (wait := self._wait(loop.time())) > 0:  # noqa: ASYNC110  time is all there is to wait for
                 await asyncio.sleep(wait)
-            self._sent.append(loop.time())
+            self._book(loop.time())
 
     def _wait(self, now: float) -> float:
         while self._sent and now - self._sent[0] >= 1.0:
             self._sent.popleft()
-        return 0.0 if len(self._sent) < self.per_second else self._sent[0] + 1.0 - now
+        full = self._sent[0] + 1.0 - now if len(self._sent) >= self.per_second else 0.0
+        return max(full, self._due - now)
+
+    def _book(self, now: float) -> None:
+        """The next turn is due one space later; what was saved up in a pause is `burst` turns at most."""
+        space = 1.0 / self.per_second
+        self._sent.append(now)
+        self._due = max(self._due, now - self.burst * space) + space
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,9 +159,24 @@ def test_trickling_messages_keep_the_rate_too(pauses: list[float]) -> None:
         now += pause
         now += max(0.0, pacer._wait(now))
         pacer._wait(now + 1e-9)
-        pacer._sent.append(now)
+        pacer._book(now)
         times.append(now)
     assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in zip(times, times[4:], strict=False))
+
+
+def test_what_leaves_together_is_a_handful_even_after_a_long_pause() -> None:
+    """A delay of a tenth of a second on the way never makes two seconds' worth arrive as one."""
+    pacer, now, times = SendPacer(45), 0.0, []
+    for number in range(300):
+        now += 5.0 if number == 150 else 0.0
+        while (wait := pacer._wait(now)) > 0:
+            now += wait
+        pacer._book(now)
+        times.append(now)
+    for start in times:
+        assert sum(start <= at < start + 0.1 for at in times) <= 5 + 5
+        assert sum(start <= at < start + 1.0 for at in times) <= 45
+    assert times[149] - times[0] <= 150 / 45
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.floats(0, 5)), max_size=80))
