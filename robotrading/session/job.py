@@ -18,7 +18,8 @@ class Job:
     """One session run for a process of its own.
 
     `folder` holds the run's files: the job itself, its log and its report. `gateway_port` is the embedded gateway's, 0
-    where the configuration names the gateway. Empty `config` means the built-in defaults, `demo` the sample market.
+    where the configuration names the gateway. `messages_per_second` is this session's part of what the gateway takes
+    from all that run side by side. Empty `config` means the built-in defaults, `demo` the sample market.
     """
 
     run_id: str
@@ -30,6 +31,7 @@ class Job:
     trade: bool = True
     plan_id: str = ""
     gateway_port: int = 0
+    messages_per_second: int = 45
 
     @property
     def path(self) -> Path:

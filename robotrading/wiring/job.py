@@ -67,7 +67,7 @@ def _spec(config: Config, job: Job, book: Book, trading_date: date) -> RunSpec:
 def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
     config: Config, job: Job, book: Book, clock: Clock, calendar: Calendar, ledger: Ledger, tell: Tell
 ) -> World:
-    gateway = config.gateway(job.kind)
+    gateway = replace(config.gateway(job.kind), messages_per_second=job.messages_per_second)
     if job.gateway_port:
         gateway = replace(gateway, host="127.0.0.1", port=job.gateway_port, account=EMBEDDED_ACCOUNT, paper=True)
     feed = feed_for(config, job.kind, calendar)

@@ -16,9 +16,13 @@ from robotrading.domain.report import SessionReport
 from robotrading.session.bereaved import Occasion, conclude
 from robotrading.session.job import Job
 from robotrading.session.processes import Child, End, Progress, run_children
+from robotrading.session.settings import UniverseKind, UniverseSettings
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
 from robotrading.wiring.mail import Delivery, deliver
+
+_LEAST_PACE = 5
+_LARGE_INDEX = 500
 
 
 async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progress) -> list[SessionReport]:
@@ -39,7 +43,8 @@ async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progr
                 shutil.rmtree(book.root, ignore_errors=True)
             port = await stack.enter_async_context(embedded_gateway(config, book, wanted, clock, calendar))
         ledger = stack.enter_context(book.ledger())
-        children = [_child(config, book, orders, kind, clock, port) for kind in wanted]
+        paces = share_pace(config, wanted)
+        children = [_child(config, book, orders, kind, clock, port, paces[kind]) for kind in wanted]
         ends = await run_children(children, SystemClock(), progress)
         return [_report(end, ledger, book, calendar, clock) for end in ends]
 
@@ -63,8 +68,27 @@ def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
     return wanted
 
 
+def share_pace(config: Config, kinds: Sequence[AssetClass]) -> dict[AssetClass, int]:
+    """Messages a second for each session, by the size of its universe; together no more than the gateway takes.
+
+    Whether the broker counts each connection or all of them is not documented, so all of ours count as one.
+    """
+    total = config.broker.messages_per_second
+    least = min(_LEAST_PACE, total // len(kinds)) or 1
+    spare = max(total - least * len(kinds), 0)
+    sizes = {kind: _size(config.sessions[kind].universe) for kind in kinds}
+    return {kind: least + spare * sizes[kind] // sum(sizes.values()) for kind in kinds}
+
+
+def _size(universe: UniverseSettings) -> int:
+    """How many instruments there may be; a file or an index that is not cut counts as a large index."""
+    if universe.kind is UniverseKind.LIST:
+        return max(len(universe.symbols), 1)
+    return universe.top or _LARGE_INDEX
+
+
 def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
-    config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int
+    config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int, pace: int
 ) -> Child:
     # Runs of a rehearsal start at the same instant: the wall clock in the middle keeps them in their order.
     serial = int(SystemClock().now().timestamp() * 10)
@@ -79,6 +103,7 @@ def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
         trade=orders.trade,
         plan_id=orders.plan_id,
         gateway_port=port,
+        messages_per_second=pace,
     )
     return Child(job, config.sessions[kind].deadline)
 

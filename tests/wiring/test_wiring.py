@@ -25,6 +25,7 @@ from robotrading.wiring.books import Orders, book_for, clock_for
 from robotrading.wiring.feeds import feed_for, universe_for
 from robotrading.wiring.gateway import embedded_gateway
 from robotrading.wiring.routing import Routed
+from robotrading.wiring.runs import share_pace
 from tests.scripted_http import Reply, ScriptedServer
 from tests.unit.feeds.test_slickcharts import generated, page
 
@@ -154,3 +155,15 @@ def test_fits_survive_a_restart_and_a_damaged_file_only_costs_time(tmp_path: Pat
 def test_fits_that_cannot_be_kept_are_no_failure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     FitFiles(tmp_path / "file").save(EQ, {})
+
+
+@pytest.mark.parametrize("kinds", [(EQ,), (EQ, BO), (EQ, BO, CR)])
+@pytest.mark.parametrize("total", [2, 3, 10, 45])
+def test_sessions_side_by_side_share_what_the_gateway_takes(tmp_path: Path, kinds: tuple, total: int) -> None:
+    config = configured(tmp_path, "sessions: {equities: {universe: {kind: sp500}}}\n")
+    config = replace(config, broker=replace(config.broker, messages_per_second=total))
+    paces = share_pace(config, kinds)
+    assert min(paces.values()) >= 1
+    assert sum(paces.values()) <= max(total, len(kinds))
+    assert paces[EQ] == max(paces.values())
+    assert share_pace(config, (EQ,)) == {EQ: total}
