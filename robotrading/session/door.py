@@ -7,6 +7,7 @@ instrument, and the intent is on the disk.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,7 @@ class Door:
         self._clock = world.clock
         self._calendar = world.calendar
         self._book = book
+        self._one_at_a_time = asyncio.Lock()
         self._sight: Sight | None = None
         self._spent: dict[str, Decimal] = {}
         self._held: set[str] = set()
@@ -59,11 +61,18 @@ class Door:
         self._turnover = turnover(self._ledger.tickets_of(self._spec.trading_date, self._spec.kind))
 
     async def submit(self, intent: Intent) -> Ticket:
-        """Journal and send.
+        """Journal and send, one order at a time.
+
+        Orders that wait for the broker's pace are not in the journal yet: whatever ends this process leaves one order
+        in doubt at most.
 
         Raises `LimitBreached`, `BrokerUnavailable` or `OrderRejected` when nothing was sent, `LedgerError` when the
         journal cannot be trusted any more.
         """
+        async with self._one_at_a_time:
+            return await self._submit(intent)
+
+    async def _submit(self, intent: Intent) -> Ticket:
         if self._book.failure is not None:
             raise LedgerError(f"the journal failed earlier in this run: {self._book.failure}; no order leaves")
         if not self._broker.connected:

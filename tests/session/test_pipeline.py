@@ -582,3 +582,25 @@ def test_a_connection_lost_after_the_last_fill_is_mended_for_the_comparison(benc
     report = bench.run(EQ, world=bench.world(broker=broker, progress=cut_off))
     assert report.steps[-1].name == "compare"
     assert report.outcome is Outcome.DONE, report.verdict
+
+
+async def test_orders_that_wait_for_the_brokers_pace_are_not_in_the_journal_yet(tmp_path):
+    """Whatever ends the process while a dozen orders wait leaves one in doubt at most."""
+    stage = sample_stage(tmp_path)
+    broker = stage.broker()
+
+    waiting = asyncio.Event()
+
+    async def waits_for_its_turn(_intent):
+        waiting.set()
+        await asyncio.sleep(60)
+
+    broker.submit = waits_for_its_turn  # type: ignore[method-assign]
+    run = asyncio.ensure_future(run_session(sample_spec(), stage.world(broker=broker)))
+    async with asyncio.timeout(60):
+        await waiting.wait()
+    await asyncio.sleep(0.2)
+    assert len(stage.ledger.open_tickets()) == 1
+    run.cancel()
+    await asyncio.wait({run})
+    stage.ledger.close()
