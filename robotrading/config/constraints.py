@@ -97,9 +97,9 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "origins": _HIDDEN,
     },
     CapitalSettings: {
-        "amount": _p("Base currency given to the bot; null takes `share` of the net liquidation value.", _MONEY),
-        "share": _p("Fraction of the account's net liquidation value, used when `amount` is null.", "1"),
-        "currency": Rule("The account's base currency.", form=CURRENCY),
+        "amount": _p("Money given to the bot; null takes `share` of the cash and what the bot owns.", _MONEY),
+        "share": _p("Fraction of cash plus what the bot owns, used when `amount` is null.", "1"),
+        "currency": Rule("Currency of the capital and of what is traded.", form=CURRENCY),
     },
     BrokerSettings: {
         "gateway": Rule("embedded: the pretend exchange inside; external: a TWS or IB Gateway elsewhere."),
@@ -204,7 +204,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "max_quantity": _p("The most units of one order; null for no bound.", "1000000000"),
     },
     LimitSettings: {
-        "max_order_value": _p("Largest order, in base currency.", "1000000000"),
+        "max_order_value": _p("Largest order, in the session's currency.", "1000000000"),
         "max_position_share": _p("Largest position, as a fraction of the bot's capital.", "1"),
         "max_positions": _n("The most positions.", "1", "5000"),
         "max_turnover_share": _p("Buys plus sells of a day, as a fraction of the class budget.", "20"),

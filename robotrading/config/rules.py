@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robotrading.adapters.feeds.settings import RetrySettings
+from robotrading.adapters.notify.nomail import missing
 from robotrading.adapters.notify.settings import Security
 from robotrading.config.model import Config, GatewayKind, Mode, live_confirmation
 from robotrading.config.problems import KeyPath, dotted, nearest, quoted
@@ -48,11 +49,8 @@ def violations(config: Config) -> list[Violation]:
 
 def notes(config: Config) -> list[str]:
     """What a person should know although it is allowed."""
-    found = [
-        f"mail is not set up ({', '.join(missing)}): reports stay on disk"
-        for missing in [_missing_mail(config)]
-        if missing
-    ]
+    wanting = missing(config.mail)
+    found = [f"mail is not set up ({', '.join(wanting)}): reports stay on disk"] if wanting else []
     if any(config.sources(kind) != config.sessions[kind].sources for kind in config.enabled):
         found.append("alpha_vantage is left out as a price source: ALPHA_VANTAGE_KEY is not set")
     usual = {Security.SSL: 465, Security.STARTTLS: 587}
@@ -69,15 +67,6 @@ def notes(config: Config) -> list[str]:
     if not config.enabled:
         found.append("no session is enabled: `run all` does nothing")
     return found
-
-
-def _missing_mail(config: Config) -> list[str]:
-    wanted = {
-        "GMAIL_ADDRESS": config.mail.username,
-        "GMAIL_APP_PASSWORD": config.mail.password,
-        "RECIPIENT_EMAIL": config.mail.recipients,
-    }
-    return [name for name, value in wanted.items() if not value]
 
 
 def _live_is_meant(config: Config) -> Iterator[Violation]:

@@ -15,8 +15,8 @@ from decimal import Decimal
 class CostSettings:
     """Commission model of one asset class and the no-trade rule.
 
-    Commission is `per_unit` x quantity, at least `minimum`, at most `maximum_share` of the value, plus `share` of the
-    value (crypto); money in the instrument's currency. A trade is left when commission plus half the spread exceed
+    Commission is `per_unit` x quantity plus `share` of the value (crypto), at least `minimum`, at most `maximum_share`
+    of the value; money in the instrument's currency. A trade is left when commission plus half the spread exceed
     `max_cost_share` of its value.
     """
 
@@ -28,11 +28,14 @@ class CostSettings:
 
 
 def commission(quantity: Decimal, price: Decimal, settings: CostSettings) -> Decimal:
-    """min(max(per_unit x q, minimum), maximum_share x q x p) + share x q x p; zero for no quantity."""
-    value = quantity * price
-    return min(max(settings.per_unit * quantity, settings.minimum), settings.maximum_share * value) + (
-        settings.share * value
-    )
+    """min(max(per_unit x q + share x q x p, minimum), maximum_share x q x p); zero for no quantity."""
+    return commission_on(quantity, quantity * price, settings)
+
+
+def commission_on(quantity: Decimal, value: Decimal, settings: CostSettings) -> Decimal:
+    """The same by the value traded, for what was executed at several prices."""
+    full = max(settings.per_unit * quantity + settings.share * value, settings.minimum)
+    return min(full, settings.maximum_share * value)
 
 
 def trading_cost(quantity: Decimal, price: Decimal, spread: Decimal, settings: CostSettings) -> Decimal:

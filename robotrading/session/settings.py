@@ -87,7 +87,10 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class CapitalSettings:
-    """The capital given to the bot: an `amount` of base currency, or a `share` of net liquidation when it is None."""
+    """The capital given to the bot: an `amount` of `currency`, or a `share` of what is there when it is None.
+
+    What is there: the cash in `currency` and the market value of what the bot owns. Other holdings never count.
+    """
 
     amount: Decimal | None = None
     share: Decimal = Decimal("1.0")

@@ -1,4 +1,4 @@
-"""What a session run is given: ports, settings, and who it is. `wiring.py` fills it in."""
+"""What a session run is given: ports, settings, and who it is. `wiring/job.py` fills it in."""
 
 from __future__ import annotations
 

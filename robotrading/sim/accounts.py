@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Side
-from robotrading.portfolio.costs import CostSettings
+from robotrading.portfolio.costs import CostSettings, commission_on
 from robotrading.sim.exchange_types import AccountSeed, AccountValue, Execution, Holding
 
 ZERO = Decimal(0)
@@ -55,10 +55,7 @@ def traded(lot: Lot, side: Side, quantity: Decimal, price: Decimal, fee: Decimal
 
 def order_fee(costs: CostSettings, quantity: Decimal, value: Decimal) -> Decimal:
     """Commission of an order so far: per unit and by value, at least the minimum, at most its share of the value."""
-    if not quantity:
-        return ZERO
-    fee = max(costs.per_unit * quantity + costs.share * value, costs.minimum)
-    return min(fee, costs.maximum_share * value).quantize(Decimal("0.000001"))
+    return commission_on(quantity, value, costs).quantize(Decimal("0.000001")) if quantity else ZERO
 
 
 @dataclass(slots=True)

@@ -57,7 +57,9 @@ def test_commission_follows_the_schedule(quantity: str, price: str, fee: str) ->
 
 def test_crypto_commission_is_a_share_of_the_value() -> None:
     schedule = CostSettings(per_unit=D(0), minimum=D("1.75"), share=D("0.0018"))
-    assert commission(D("0.1"), D(60_000), schedule) == D("1.75") + D("10.8")
+    assert commission(D("0.1"), D(60_000), schedule) == D("10.8")
+    assert commission(D("0.01"), D(60_000), schedule) == D("1.75")
+    assert commission(D("0.001"), D(60_000), schedule) == D("0.6")
 
 
 def test_half_the_spread_counts_and_the_bound_itself_is_worth_it() -> None:
