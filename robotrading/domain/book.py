@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from robotrading.domain.instrument import Instrument
@@ -25,6 +25,31 @@ class Position:
     avg_cost: Decimal
     owner: str = ACCOUNT_OWNER
     opened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an account held of an instrument when it was looked at, and how much of that the bot owned."""
+
+    instrument: Instrument
+    quantity: Decimal
+    owned: Decimal
+    at: datetime
+
+    @property
+    def protected(self) -> Decimal:
+        """The person's own part; negative when the account holds less than the bot should own."""
+        return self.quantity - self.owned
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An instrument whose last unit an owner sold on a trading day of its exchange."""
+
+    instrument: Instrument
+    owner: str
+    day: date
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

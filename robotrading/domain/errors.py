@@ -12,6 +12,7 @@ RobotradingError
 +-- LimitBreached          a safety rule of ours said no; nothing was sent
 +-- PlanMoved              the world has moved past the tolerance since the plan was shown
 +-- LedgerError            the journal cannot be trusted or written: trading stops
+    +-- LeaseLost          another process has taken over: this one sends nothing more
 """
 
 from __future__ import annotations
@@ -84,3 +85,7 @@ class PlanMoved(RobotradingError):
 
 class LedgerError(RobotradingError):
     """The journal cannot be read or written. Without a journal there is no order."""
+
+
+class LeaseLost(LedgerError):
+    """The right to trade this account has passed to another process, or has run out."""

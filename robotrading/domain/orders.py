@@ -123,7 +123,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """One line of an intent's history. `broker_id` is the permanent id (permId), 0 while unknown."""
+    """One line of an intent's history. `broker_id` is the permanent id (permId), 0 while unknown.
+
+    `protected` goes with SENT: what the account held of the instrument beyond the bot's own when the order left. No
+    order of ours changes it, so that it tells later whether something happened unseen.
+    """
 
     intent_id: str
     kind: EventKind
@@ -132,6 +136,7 @@ class OrderEvent:
     broker_id: int = 0
     reason: str = ""
     code: int | None = None
+    protected: Decimal | None = None
 
 
 class TicketStatus(StrEnum):
@@ -152,7 +157,10 @@ class TicketStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An intent with all that has happened to it. `fills` hold the latest revision of each execution."""
+    """An intent with all that has happened to it. `fills` hold the latest revision of each execution.
+
+    `protected` is what the account held beyond the bot's own when the order left, None where nobody looked.
+    """
 
     intent: Intent
     status: TicketStatus = TicketStatus.PLANNED
@@ -162,6 +170,7 @@ class Ticket:
     code: int | None = None
     cancel_sent: bool = False
     updated_at: datetime | None = None
+    protected: Decimal | None = None
 
     @property
     def filled(self) -> Decimal:

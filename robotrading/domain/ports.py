@@ -10,12 +10,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from robotrading.domain.book import Account, Position
+from robotrading.domain.audit import AuditEntry
+from robotrading.domain.book import Account, Closed, Holding, Position
+from robotrading.domain.claims import Claim, Lease, Occurrence
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Bars, Constituent, Days, Quote
 from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent, Ticket
 from robotrading.domain.planning import Plan
 from robotrading.domain.report import Message, SessionReport
+from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
 
 
@@ -158,6 +161,14 @@ class Ledger(Protocol):
 
     def ticket(self, intent_id: str) -> Ticket | None: ...
 
+    def tickets(self, intent_ids: Collection[str]) -> Mapping[str, Ticket]:
+        """Those of the intents that are in the ledger, by id, with one question."""
+        ...
+
+    def events(self, intent_id: str) -> Sequence[OrderEvent]:
+        """An intent's whole history, oldest first."""
+        ...
+
     def open_tickets(self, instrument: Instrument | None = None) -> Sequence[Ticket]:
         """Everything that is not terminal, UNKNOWN included; of one instrument or of all."""
         ...
@@ -190,7 +201,118 @@ class Ledger(Protocol):
         """Why trading is halted; '' when it is not."""
         ...
 
+    def halt(self, reason: str, at: datetime, who: str) -> None:
+        """Stop all orders until `resume`, over restarts; a second halt keeps the first one's reason."""
+        ...
+
+    def resume(self, at: datetime, who: str) -> bool:
+        """End the halt; False when there was none."""
+        ...
+
+    def stop_day(self, account_id: str, day: date, reason: str, at: datetime) -> None:
+        """No new entries for the rest of a trading day (the daily loss); the first reason of a day stays."""
+        ...
+
+    def day_stopped(self, account_id: str, day: date) -> str:
+        """Why no new entry is made on a trading day; '' when nothing forbids it."""
+        ...
+
+    def see_holdings(self, account_id: str, holdings: Sequence[Holding], at: datetime) -> Sequence[Holding]:
+        """Keep what the account holds now (all of it) and return what it held when it was last seen, () at first."""
+        ...
+
+    def save_signals(self, run_id: str, signals: Sequence[Signal]) -> None:
+        """Keep what the models said in a run, for `explain` and for research."""
+        ...
+
+    def was_closed(self, instrument: Instrument, day: date) -> bool:
+        """Whether the bot sold the last of an instrument on a trading day."""
+        ...
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Record a person's word or a change of state, for ever."""
+        ...
+
     def close(self) -> None: ...
+
+
+class PositionBook(Protocol):
+    """The shared book of positions, for everything that trades beside the sessions: who owns what, what closed today.
+
+    What is bought and sold through orders gets here by its executions (`Ledger.append`). `add`, `update` and `remove`
+    are a person's word (adoption, split, a sale by hand) and leave an audit line. Raises `LedgerError`.
+    """
+
+    def add(self, position: Position, at: datetime, who: str) -> None:
+        """A position that the book does not have yet; one that is there already raises."""
+        ...
+
+    def remove(self, instrument: Instrument, owner: str, at: datetime, who: str) -> Position:
+        """Forget a position and return it; it counts as closed today. None there raises."""
+        ...
+
+    def update(self, position: Position, at: datetime, who: str) -> Position:
+        """Another quantity or cost for a position that is there; returns the one before."""
+        ...
+
+    def is_active(self, instrument: Instrument, owner: str | None = None) -> bool: ...
+
+    def get(self, instrument: Instrument, owner: str | None = None) -> Position | None:
+        """One position; over all owners together when none is named."""
+        ...
+
+    def list(self, owner: str | None = None) -> Sequence[Position]: ...
+
+    def was_closed_today(self, instrument: Instrument, day: date) -> bool:
+        """`day` is the exchange's trading day."""
+        ...
+
+    def list_closed(self, day: date) -> Sequence[Closed]: ...
+
+    def add_closed(self, instrument: Instrument, owner: str, day: date, at: datetime) -> None:
+        """Idempotent."""
+        ...
+
+    def clear_closed(self, before: date) -> int:
+        """Forget closed positions of days before `before`; how many."""
+        ...
+
+    def sync(self, account: Account, at: datetime) -> Sequence[str]:
+        """Compare with what the broker says and return a sentence per difference; changes no position."""
+        ...
+
+
+class Claims(Protocol):
+    """One at a time, over processes and hosts: leases with fencing numbers and occurrences. Raises `LedgerError`."""
+
+    def claim(self, name: str, holder: str, now: datetime, seconds: float, grace: float = 0.0) -> Lease | None:
+        """The lease, or None while another holder's is valid or ended less than `grace` seconds ago.
+
+        Every success raises the fence. The same holder gets it again at once.
+        """
+        ...
+
+    def renew(self, lease: Lease, now: datetime, seconds: float) -> Lease:
+        """Longer. Raises `LeaseLost` when somebody else has it, or it has run out."""
+        ...
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        """Give it back at once; of a lost lease nothing happens."""
+        ...
+
+    def holder(self, name: str) -> Lease | None:
+        """The newest lease of a name, valid or not."""
+        ...
+
+    def claim_occurrence(self, occurrence: Occurrence, lease: Lease, now: datetime) -> bool:
+        """True for exactly one caller, ever. Raises `LeaseLost` for a lease that is not valid."""
+        ...
+
+    def finish_occurrence(self, occurrence: Occurrence, run_id: str, outcome: str, now: datetime) -> None: ...
+
+    def occurrences(self, since: datetime) -> Sequence[Claim]:
+        """Those due since an instant, oldest first."""
+        ...
 
 
 class Notifier(Protocol):

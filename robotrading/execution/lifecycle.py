@@ -70,6 +70,8 @@ def fold(ticket: Ticket, event: OrderEvent) -> Ticket:
     after = _with_fill(ticket, event.fill) if event.fill is not None else _with_status(ticket, event)
     if event.broker_id and not after.broker_id:
         after = replace(after, broker_id=event.broker_id)
+    if event.protected is not None and after.protected is None:
+        after = replace(after, protected=event.protected)
     return ticket if after == ticket else replace(after, updated_at=event.at)
 
 

@@ -19,7 +19,7 @@ from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, Ticket
 from robotrading.domain.skip import Skip
-from robotrading.execution.ownership import open_quantity
+from robotrading.execution.ownership import open_quantity, quantities
 from robotrading.portfolio.costs import commission
 from robotrading.portfolio.limits import OrderView, check_order
 from robotrading.session.tickets import TicketBook
@@ -51,13 +51,16 @@ class Door:
         self._sight: Sight | None = None
         self._spent: dict[str, Decimal] = {}
         self._held: set[str] = set()
+        self._owned_then: dict[str, Decimal] = {}
         self._turnover = Decimal(0)
 
     def look(self, sight: Sight) -> None:
         """Judge by this from now on; what was spent before is in its cash, what was traded today in the ledger."""
         self._sight = sight
         self._spent = {}
-        self._held = {position.instrument.key for position in self._ledger.positions()}
+        ours = quantities(self._ledger.positions())
+        self._held = {instrument.key for instrument in ours}
+        self._owned_then = {instrument.key: quantity for instrument, quantity in ours.items()}
         self._turnover = turnover(self._ledger.tickets_of(self._spec.trading_date, self._spec.kind))
 
     async def submit(self, intent: Intent) -> Ticket:
@@ -82,7 +85,7 @@ class Door:
         self._ledger.record_intent(intent, now)
         self._book.watch(Ticket(intent))
         self._reserve(intent)
-        self._note(intent, EventKind.SENT)
+        self._book.append(OrderEvent(intent.intent_id, EventKind.SENT, now, protected=self._protected(intent)))
         try:
             await self._broker.submit(intent)
         except BrokerError as error:
@@ -96,6 +99,13 @@ class Door:
             currency = intent.instrument.currency
             self._spent[currency] = self._spent.get(currency, Decimal(0)) + intent.value
             self._held.add(intent.instrument.key)
+
+    def _protected(self, intent: Intent) -> Decimal | None:
+        """What the account held beyond the bot's own at the last look, when both were read together."""
+        if self._sight is None:
+            return None
+        held = self._sight.account.holding(intent.instrument)
+        return held - self._owned_then.get(intent.instrument.key, Decimal(0))
 
     def _note(self, intent: Intent, kind: EventKind, reason: str = "") -> None:
         self._book.append(OrderEvent(intent.intent_id, kind, self._clock.now(), reason=reason))

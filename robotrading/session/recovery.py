@@ -67,10 +67,12 @@ async def recover(kind: AssetClass, broker: Broker, ledger: Ledger, clock: Clock
 def _catch_up(kind: AssetClass, ledger: Ledger, evidence: Evidence, settled: Collection[str]) -> tuple[str, ...]:
     """Book what the broker tells of this kind's ended orders; the references that this ledger does not know."""
     strangers = []
-    for intent_id in dict.fromkeys(fill.intent_id for fill in evidence.executions if fill.intent_id):
+    told = dict.fromkeys(fill.intent_id for fill in evidence.executions if fill.intent_id)
+    known = ledger.tickets([intent_id for intent_id in told if intent_id not in settled])
+    for intent_id in told:
         if intent_id in settled:
             continue
-        ticket = ledger.ticket(intent_id)
+        ticket = known.get(intent_id)
         if ticket is None:
             strangers.append(intent_id)
         elif ticket.intent.kind is kind:

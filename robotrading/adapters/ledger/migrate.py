@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from robotrading.domain.errors import LedgerError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

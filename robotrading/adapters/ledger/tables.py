@@ -9,7 +9,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, Date, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -80,11 +92,12 @@ intents = Table(
     Column("body", Text, nullable=False),
     # The folded ticket, kept beside the intent so that reading it costs one row; the events below are the truth.
     Column("status", String(12), nullable=False),
-    Column("broker_id", Integer, nullable=False, default=0),
+    Column("broker_id", BigInteger, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
     Column("code", Integer),
     Column("cancel_sent", Integer, nullable=False, default=0),
     Column("updated_at", Instant),
+    Column("protected", Exact),
 )
 Index("ix_intents_status", intents.c.status)
 Index("ix_intents_day", intents.c.trading_date, intents.c.kind)
@@ -107,6 +120,18 @@ fills = Table(
     Column("instrument_key", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("body", Text, nullable=False),
+)
+
+commissions = Table(
+    "commissions",
+    metadata,
+    Column("fill_id", String(80), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("intent_id", String(80), nullable=False, index=True),
+    Column("amount", Exact, nullable=False),
+    Column("currency", String(8), nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("fill_id", "revision"),
 )
 
 active_positions = Table(
@@ -148,4 +173,89 @@ halts = Table(
     Column("reason", Text, nullable=False),
     Column("halted_at", Instant, nullable=False),
     Column("resumed_at", Instant),
+    Column("halted_by", String(80), nullable=False, default=""),
+    Column("resumed_by", String(80), nullable=False, default=""),
 )
+
+closed_positions_today = Table(
+    "closed_positions_today",
+    metadata,
+    Column("instrument_key", String(64), nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("instrument", Text, nullable=False),
+    PrimaryKeyConstraint("instrument_key", "owner", "day"),
+)
+
+holdings_seen = Table(
+    "holdings_seen",
+    metadata,
+    Column("account_id", String(32), nullable=False),
+    Column("instrument_key", String(64), nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("owned", Exact, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("instrument", Text, nullable=False),
+    PrimaryKeyConstraint("account_id", "instrument_key"),
+)
+
+day_stops = Table(
+    "day_stops",
+    metadata,
+    Column("account_id", String(32), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("account_id", "day"),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("run_id", String(80), nullable=False),
+    Column("instrument_key", String(64), nullable=False),
+    Column("model", String(32), nullable=False),
+    Column("stance", String(16), nullable=False),
+    Column("strength", Float, nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("run_id", "instrument_key"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("audit_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("what", String(80), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("trading_date", Date, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("claimed_at", Instant, nullable=False),
+    Column("run_id", String(80), nullable=False, default=""),
+    Column("outcome", String(20), nullable=False, default=""),
+    Column("finished_at", Instant),
+)
+Index("ix_occurrences_due", occurrences.c.due_at)

@@ -1,0 +1,115 @@
+"""Leases with fencing numbers, and occurrences that run once: the Claims port on a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from robotrading.adapters.ledger.database import Database
+from robotrading.adapters.ledger.tables import leases, occurrences
+from robotrading.domain.claims import Claim, Lease, Occurrence
+from robotrading.domain.errors import LeaseLost
+from robotrading.domain.instrument import AssetClass
+
+
+def require_valid(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Inside the transaction that relies on it: the lease is the newest of its name and has not run out.
+
+    Raises `LeaseLost`.
+    """
+    row = _row(connection, lease.name)
+    if row is None or row.fence != lease.fence:
+        taken = "nobody holds it" if row is None else f"{row.holder} has it since"
+        raise LeaseLost(f"{lease.name}: the right to act has passed from {lease.holder}; {taken}; nothing is sent")
+    if row.expires_at <= now:
+        raise LeaseLost(
+            f"{lease.name}: the right of {lease.holder} ran out at {row.expires_at:%H:%M:%S} UTC and was not renewed; "
+            "nothing is sent"
+        )
+
+
+class SqlClaims:
+    """See `domain/ports.py`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, name: str, holder: str, now: datetime, seconds: float, grace: float = 0.0) -> Lease | None:
+        until = now + timedelta(seconds=seconds)
+        with self._database.transaction() as connection:
+            row = _row(connection, name)
+            if row is None:
+                connection.execute(insert(leases).values(name=name, holder=holder, fence=1, expires_at=until))
+                return Lease(name, holder, 1, until)
+            if row.holder not in ("", holder) and now < row.expires_at + timedelta(seconds=grace):
+                return None
+            fence = row.fence + 1
+            values = {"holder": holder, "fence": fence, "expires_at": until}
+            connection.execute(update(leases).where(leases.c.name == name).values(values))
+            return Lease(name, holder, fence, until)
+
+    def renew(self, lease: Lease, now: datetime, seconds: float) -> Lease:
+        until = now + timedelta(seconds=seconds)
+        with self._database.transaction() as connection:
+            require_valid(connection, lease, now)
+            connection.execute(update(leases).where(leases.c.name == lease.name).values(expires_at=until))
+        return Lease(lease.name, lease.holder, lease.fence, until)
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        mine = (leases.c.name == lease.name) & (leases.c.fence == lease.fence)
+        with self._database.transaction() as connection:
+            connection.execute(update(leases).where(mine).values(holder="", expires_at=now))
+
+    def holder(self, name: str) -> Lease | None:
+        with self._database.transaction(reading=True) as connection:
+            row = _row(connection, name)
+        return None if row is None else Lease(row.name, row.holder, row.fence, row.expires_at)
+
+    def claim_occurrence(self, occurrence: Occurrence, lease: Lease, now: datetime) -> bool:
+        with self._database.transaction() as connection:
+            require_valid(connection, lease, now)
+            here = occurrences.c.key == occurrence.key
+            if connection.execute(select(occurrences.c.key).where(here)).first() is not None:
+                return False
+            connection.execute(
+                insert(occurrences).values(
+                    key=occurrence.key,
+                    kind=occurrence.kind.value,
+                    trading_date=occurrence.trading_date,
+                    due_at=occurrence.due_at,
+                    holder=lease.holder,
+                    fence=lease.fence,
+                    claimed_at=now,
+                    run_id="",
+                    outcome="",
+                )
+            )
+            return True
+
+    def finish_occurrence(self, occurrence: Occurrence, run_id: str, outcome: str, now: datetime) -> None:
+        values = {"run_id": run_id, "outcome": outcome, "finished_at": now}
+        with self._database.transaction() as connection:
+            connection.execute(update(occurrences).where(occurrences.c.key == occurrence.key).values(values))
+
+    def occurrences(self, since: datetime) -> Sequence[Claim]:
+        query = select(occurrences).where(occurrences.c.due_at >= since).order_by(occurrences.c.due_at)
+        with self._database.transaction(reading=True) as connection:
+            return [_claim(row) for row in connection.execute(query)]
+
+
+def _row(connection: Connection, name: str) -> Row[Any] | None:
+    return connection.execute(select(leases).where(leases.c.name == name)).first()
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(
+        Occurrence(AssetClass(row.kind), row.trading_date, row.due_at),
+        row.holder,
+        row.claimed_at,
+        row.run_id,
+        row.outcome,
+        row.finished_at,
+    )
