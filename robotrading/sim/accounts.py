@@ -102,16 +102,18 @@ class AccountBook:
         self.lots[execution.instrument.key] = after
         return earned
 
-    def rebook(self, corrected: Execution, old_price: Decimal, history: Iterable[tuple[Execution, Decimal]]) -> None:
-        """Take a corrected price in: cash by the difference, the lot told again from its beginning.
+    def rebook(self, corrected: Execution, old: Execution, history: Iterable[tuple[Execution, Decimal]]) -> None:
+        """Take a correction in: cash by the difference, the lot told again from its beginning.
 
         `history`: this account's executions of the instrument in order, latest revisions, each with its fee.
         """
         instrument = corrected.instrument
-        change = corrected.quantity * (corrected.price - old_price) * corrected.side.sign
+        change = (corrected.quantity * corrected.price - old.quantity * old.price) * corrected.side.sign
         self.cash[instrument.currency] -= change
         lot = AccountBook.opened(self.seed).lots.get(instrument.key, Lot(instrument))
         for execution, fee in history:
+            if not execution.quantity:
+                continue  # busted: it never moved the lot; its fee stays in the cash
             lot, _ = traded(lot, execution.side, execution.quantity, execution.price, fee)
         self.lots[instrument.key] = lot
 

@@ -6,7 +6,7 @@ in `step` only, never inside `place`. Matching is in `floor`, what is refused in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ import msgspec
 
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.ports import Calendar, Clock
-from robotrading.sim.accounts import ZERO, AccountBook, account_rows
+from robotrading.sim.accounts import AccountBook, account_rows
 from robotrading.sim.exchange_types import (
     AccountSeed,
     AccountValue,
@@ -34,6 +34,7 @@ from robotrading.sim.floor import Floor
 from robotrading.sim.market import Market
 from robotrading.sim.records import Records, State, latest_revisions
 from robotrading.sim.rules import REJECTED, Refusal, Standing, change_refused, money_refused, wording_refused
+from robotrading.sim.supervision import Supervision, Verdict
 
 _REDUCE = 3
 
@@ -56,6 +57,7 @@ class Exchange:
         self._clock = clock
         self._books = {seed.account_id: AccountBook.opened(seed) for seed in accounts}
         self._floor = Floor(market, clock, self._settings, calendar, self._books, emit=self._emit)
+        self.supervision = Supervision(self._floor, self._emit)
 
     # What is there -------------------------------------------------------------------------------------------------
 
@@ -181,16 +183,13 @@ class Exchange:
 
         KeyError for an id that was never given.
         """
-        old = self._latest(exec_id)
-        new = replace(old, exec_id=f"{old.fill_id}.{old.revision + 1:02d}", price=price)
-        order = self._records.orders[old.perm_id]
-        fills = [new if fill.fill_id == new.fill_id else fill for fill in self._records.fills_of(order.perm_id)]
-        average = sum((fill.quantity * fill.price for fill in fills), ZERO) / order.filled
-        new = replace(new, avg_price=average)
-        self._book(order.account_id).rebook(new, old.price, self._history(new))
-        commission = replace(self._records.commissions[old.exec_id], exec_id=new.exec_id)
-        self._floor.tell(new, replace(order, avg_fill_price=average), commission)
-        return new
+        return self.supervision.correct(exec_id, price)
+
+    def turn_down(self, client_id: int, order_id: int, request: OrderRequest, refused: Verdict) -> ExchangeOrder:
+        """Refuse an order that nothing speaks against: it is known from now on, and never works."""
+        account = request.account_id or self.account_ids[0]
+        draft = self._draft(client_id, order_id, replace(request, account_id=account))
+        return self.supervision.turn_down(draft, refused)
 
     # Keeping state -------------------------------------------------------------------------------------------------
 
@@ -242,21 +241,6 @@ class Exchange:
             gained = execution.side.sign * execution.quantity * (before - execution.price)
             moved += (gained - (fee.amount if fee else 0)) * (book.rate(execution.instrument.currency) or 1)
         return moved
-
-    def _latest(self, exec_id: str) -> Execution:
-        fill_id = exec_id.rpartition(".")[0]
-        revisions = [e for e in self._records.executions if e.fill_id == fill_id]
-        if not revisions:
-            raise KeyError(f"execution {exec_id!r} is not known here")
-        return latest_revisions(revisions)[0]
-
-    def _history(self, corrected: Execution) -> Iterable[tuple[Execution, Decimal]]:
-        """The account's executions of the instrument with their fees, the corrected one in place of the old."""
-        for execution in latest_revisions(self._records.executions):
-            same = execution.account_id == corrected.account_id
-            if same and execution.instrument.key == corrected.instrument.key:
-                fee = self._records.commissions[execution.exec_id].amount
-                yield (corrected if execution.fill_id == corrected.fill_id else execution), fee
 
     def _read(self, client_id: int, order_id: int, request: OrderRequest) -> tuple[OrderRequest, Refusal | None]:
         """The request with the market's own instrument and a settled account, and what speaks against it."""

@@ -60,10 +60,13 @@ class Floor:
         self.records = Records(settings.first_perm_id)
         self._emit = emit
         self._due: dict[int, datetime | None] = {}
+        self.allowances: dict[int, Decimal] = {}
+        """By perm id: how far an order may fill at most, where that is bounded."""
 
     def take_over(self, records: Records) -> None:
         self.records = records
         self._due.clear()
+        self.allowances.clear()
 
     # What an order waits for ---------------------------------------------------------------------------------------
 
@@ -224,6 +227,8 @@ class Floor:
             if not held and quantity:
                 return self.close(order, "nothing is held any more and short sale is not allowed")
             quantity = min(quantity, held)
+        if order.perm_id in self.allowances:
+            quantity = min(quantity, self.allowances[order.perm_id] - order.filled)
         if quantity <= 0:
             return order
         if self.settings.liquidity is not None:

@@ -62,7 +62,7 @@ class Records:
     def keep(self, order: ExchangeOrder) -> None:
         """Store an order's present shape."""
         self.orders[order.perm_id] = order
-        self._by_key[order.key] = order.perm_id
+        self._by_key[order.key] = max(order.perm_id, self._by_key.get(order.key, 0))
         self._last_order_id[order.client_id] = max(order.order_id, self._last_order_id.get(order.client_id, 0))
         if order.status.done:
             self._open.pop(order.perm_id, None)
@@ -88,6 +88,14 @@ class Records:
 
     def last_order_id(self, client_id: int) -> int:
         return self._last_order_id.get(client_id, 0)
+
+    def forget_order_ids(self) -> None:
+        """Only open orders are found by their client's id any more, and bound the ids to come."""
+        still_open = [self.orders[perm_id] for perm_id in self._open]
+        self._by_key = {order.key: order.perm_id for order in still_open}
+        self._last_order_id = {}
+        for order in still_open:
+            self._last_order_id[order.client_id] = max(order.order_id, self._last_order_id.get(order.client_id, 0))
 
     def state(self, accounts: Iterable[AccountBook]) -> State:
         return State(

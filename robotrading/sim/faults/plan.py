@@ -115,8 +115,8 @@ class FaultPlan:
 
 
 _FORM = (
-    "it is an object with 'seed' and 'faults', each fault with 'kind', 'on' (what sets it off), 'at' and, where the kind "
-    "has them, 'times', 'seconds', 'amount', 'after'"
+    "it is an object with 'seed' and 'faults', each fault with 'kind', 'on' (what sets it off), 'at' and, where the "
+    "kind has them, 'times', 'seconds', 'amount', 'after'"
 )
 
 
