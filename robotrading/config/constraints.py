@@ -12,6 +12,7 @@ from decimal import Decimal
 from robotrading.adapters.feeds import settings as feeds
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.config.model import BrokerSettings, Config, LogSettings
+from robotrading.execution.quiet import RESTART, WINDOW
 from robotrading.portfolio.bands import BandSettings
 from robotrading.portfolio.construct import ConstructSettings
 from robotrading.portfolio.costs import CostSettings
@@ -47,6 +48,8 @@ URL = Form(r"^https?://[^\s@?#]+$", "an address from http:// or https:// on, wit
 MAIL = Form(r"^[^@\s,;<>]+@[^@\s,;<>]+$", "a mail address, e.g. someone@example.com")
 MAIL_OR_NONE = Form(r"^([^@\s,;<>]+@[^@\s,;<>]+)?$", "a mail address, e.g. someone@example.com, or ''")
 LINE = Form(r"^[^\r\n]{0,300}$", "one line of text")
+QUIET = Form(WINDOW, "a quiet time, e.g. 23:45-01:45, Fri 23:00-03:00 or 06:25-07:45 Europe/Zurich")
+RESTARTS = Form(RESTART, "a time of day with its zone, e.g. 05:40 Europe/London, or ''")
 WORD = Form(r"^[A-Z][A-Z0-9.]{1,15}$", "an exchange code of the broker in capitals, e.g. SMART or PAXOS")
 
 
@@ -113,6 +116,10 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "request_timeout": _n("Seconds to wait for an answer.", "1", "300"),
         "messages_per_second": _n("The most messages sent in a second.", "1", "45"),
         "market_data_type": _n("1 live, 2 frozen, 3 delayed, 4 delayed and frozen.", "1", "4"),
+        "quiet_times": Rule("The broker's resets in your region; New York time where no zone is named.", form=QUIET),
+        "gateway_restart": Rule("When your gateway restarts every day, with its zone; '' for never.", form=RESTARTS),
+        "gateway_restart_minutes": _n("Minutes until the restarted gateway is logged in.", "1", "720"),
+        "quiet_margin": _n("No order leaves in the last seconds before a quiet time.", "0", "3600"),
     },
     LogSettings: {"level": Rule("The least serious message that is written.")},
     SessionSettings: {

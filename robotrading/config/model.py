@@ -16,6 +16,7 @@ from robotrading.adapters.feeds.settings import FeedSettings
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.domain.instrument import AssetClass
+from robotrading.execution.quiet import QuietTimes, restart, window
 from robotrading.session.settings import CapitalSettings, SessionSettings
 
 CLIENT_ID_OFFSETS = {AssetClass.EQUITIES: 1, AssetClass.BONDS: 2, AssetClass.CRYPTO: 3}
@@ -52,7 +53,9 @@ class BrokerSettings:
     """Which gateway, which account, and whether its money is real; times in seconds.
 
     `client_id` is the base: each session adds its own offset. `confirm_live` must be the sentence that
-    `live_confirmation` gives for the account before `mode` may be live.
+    `live_confirmation` gives for the account before `mode` may be live. `quiet_times` are the broker's resets and
+    `gateway_restart` the gateway's own, of `gateway_restart_minutes`; no order leaves in the last `quiet_margin`
+    seconds before either. The embedded gateway has none of them.
     """
 
     gateway: GatewayKind = GatewayKind.EMBEDDED
@@ -66,6 +69,10 @@ class BrokerSettings:
     request_timeout: float = 20.0
     messages_per_second: int = 45
     market_data_type: int = 3
+    quiet_times: tuple[str, ...] = ("23:45-01:45", "Fri 23:00-03:00")
+    gateway_restart: str = ""
+    gateway_restart_minutes: int = 10
+    quiet_margin: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,15 @@ class Config:
             messages_per_second=broker.messages_per_second,
             market_data_type=broker.market_data_type,
         )
+
+    @property
+    def quiet(self) -> QuietTimes:
+        """When nobody logs in and no order leaves. Raises ValueError for words that are no times."""
+        broker = self.broker
+        if broker.gateway is GatewayKind.EMBEDDED:
+            return QuietTimes()
+        own = restart(broker.gateway_restart, broker.gateway_restart_minutes)
+        return QuietTimes((*map(window, broker.quiet_times), *own), broker.quiet_margin)
 
     def sources(self, kind: AssetClass) -> tuple[str, ...]:
         """The session's price sources in order of fallback, without Alpha Vantage when no key for it is known."""

@@ -19,6 +19,7 @@ from robotrading.config.model import Config, GatewayKind, Mode, live_confirmatio
 from robotrading.config.problems import KeyPath, dotted, nearest, quoted
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import OrderType
+from robotrading.execution.quiet import restart, window
 from robotrading.portfolio.construct import Scheme
 from robotrading.session.settings import SessionSettings, UniverseKind
 
@@ -150,6 +151,22 @@ def _files_are_there(config: Config) -> Iterator[Violation]:
         if not Path(path).is_file():
             text = f"{quoted(path)} is not there; correct the path (relative ones start at the configuration's folder)"
             yield Violation(("feeds", "files", "paths", index), text)
+
+
+def _quiet_times_are_times(config: Config) -> Iterator[Violation]:
+    broker = config.broker
+    for index, text in enumerate(broker.quiet_times):
+        yield from _readable(("broker", "quiet_times", index), window, text)
+    minutes = broker.gateway_restart_minutes
+    yield from _readable(("broker", "gateway_restart"), restart, broker.gateway_restart, minutes)
+
+
+def _readable(path: KeyPath, read: Callable[..., object], *words: object) -> Iterator[Violation]:
+    """Words that a pure function reads, or refuses with the reason."""
+    try:
+        read(*words)
+    except ValueError as error:
+        yield Violation(path, str(error))
 
 
 def _state_is_a_folder(config: Config) -> Iterator[Violation]:
@@ -308,6 +325,7 @@ _RULES: tuple[Rule, ...] = (
     _sources_fit_gateway,
     _sources_are_usable,
     _files_are_there,
+    _quiet_times_are_times,
     _state_is_a_folder,
     _cache_ages_are_ordered,
     _waits_are_ordered,

@@ -53,7 +53,8 @@ class OrderView:
     still have to execute of it. `positions_count` counts the bot's positions, those that open buys will make included.
     `turnover_today` is what the session traded today, open orders included. `cash_available` is free cash in the
     instrument's currency, None when the account shows none. `commission` is what the order is expected to cost.
-    `open_ticket` says which earlier order of the instrument is not settled, '' when all are. `day_start_value` falls
+    `open_ticket` says which earlier order of the instrument is not settled, '' when all are. `quiet` names the broker's
+    quiet time that it is, or soon will be, and its end, '' outside of any. `day_start_value` falls
     back to the account's. Equities for the daily loss are in the account's base currency.
     """
 
@@ -76,6 +77,7 @@ class OrderView:
     day_start_value: Decimal | None = None
     commission: Decimal = Decimal(0)
     open_ticket: str = ""
+    quiet: str = ""
 
 
 class Scope(StrEnum):
@@ -152,6 +154,11 @@ def currency(intent: Intent, view: OrderView, _settings: LimitSettings) -> str:
 def trading_hours(_intent: Intent, view: OrderView, _settings: LimitSettings) -> str:
     """The market is open."""
     return "" if view.market_open else f"the market is closed at {view.now:%Y-%m-%d %H:%M} UTC"
+
+
+def quiet_time(_intent: Intent, view: OrderView, _settings: LimitSettings) -> str:
+    """Nothing is sent around the broker's nightly reset and the gateway's restart."""
+    return f"it is, or is about to be, a quiet time: {view.quiet}" if view.quiet else ""
 
 
 def quote_known(_intent: Intent, view: OrderView, _settings: LimitSettings) -> str:
@@ -289,6 +296,7 @@ RULES: tuple[tuple[Rule, Scope], ...] = (
     (open_ticket, Scope.EVERY),
     (currency, Scope.EVERY),
     (trading_hours, Scope.EVERY),
+    (quiet_time, Scope.EVERY),
     (quote_known, Scope.EVERY),
     (quote_fresh, Scope.EVERY),
     (price_jump, Scope.EVERY),

@@ -68,12 +68,15 @@ async def standing(
     """
     spec = draft.spec
     seen = await _early(world, early)
-    await world.broker.connect()  # the prices may have taken longer than the connection lived
-    account = await world.broker.account()
-    all_owned = world.ledger.positions()
-    mine = [position.instrument for position in all_owned if position.owner == spec.kind]
-    elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
-    found = await _completed(world, seen, list(dict.fromkeys([*wanted, *mine])), elsewhere)
+
+    async def look() -> tuple[Account, Sequence[Position], Glance]:
+        account = await world.broker.account()
+        all_owned = world.ledger.positions()
+        mine = [position.instrument for position in all_owned if position.owner == spec.kind]
+        elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
+        return account, all_owned, await _completed(world, seen, list(dict.fromkeys([*wanted, *mine])), elsewhere)
+
+    account, all_owned, found = await world.answer(look)
     usable = tuple(answer for answer in found.refined.values() if isinstance(answer, Instrument))
     draft.skip(*(answer for answer in found.refined.values() if isinstance(answer, Skip)))
     draft.skip(*(answer for instrument in usable if isinstance(answer := found.quotes[instrument], Skip)))
@@ -170,11 +173,10 @@ def _day_start(world: World, draft: Draft, now: datetime) -> datetime:
 
 async def compare(world: World, draft: Draft) -> None:
     """This session's positions at the broker against the ledger, asked again for a while: they come after the fills."""
-    await world.broker.connect()
     loop = asyncio.get_running_loop()
     patience = loop.time() + _SETTLE_SECONDS
     while True:
-        account = await world.broker.account()
+        account = await world.answer(world.broker.account)
         all_owned = world.ledger.positions()
         mine = [position for position in all_owned if position.owner == draft.spec.kind]
         missing = shortfalls(account, mine)

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from robotrading.domain.book import Account
 from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached
-from robotrading.domain.instrument import Instrument
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, Ticket
 from robotrading.domain.skip import Skip
@@ -46,6 +46,7 @@ class Door:
         self._ledger = world.ledger
         self._clock = world.clock
         self._calendar = world.calendar
+        self._quiet = world.quiet
         self._book = book
         self._one_at_a_time = asyncio.Lock()
         self._sight: Sight | None = None
@@ -53,6 +54,11 @@ class Door:
         self._held: set[str] = set()
         self._owned_then: dict[str, Decimal] = {}
         self._turnover = Decimal(0)
+
+    @property
+    def kind(self) -> AssetClass:
+        """Whose orders pass here."""
+        return self._spec.kind
 
     def look(self, sight: Sight) -> None:
         """Judge by this from now on; what was spent before is in its cash, what was traded today in the ledger."""
@@ -137,6 +143,7 @@ class Door:
             day_start_value=sight.day_start_value,
             commission=commission(intent.quantity, intent.arrival_price, self._spec.settings.costs),
             open_ticket=open_here[0].intent.intent_id if open_here else "",
+            quiet=str(self._quiet.for_orders(now) or ""),
         )
 
     def _owned(self, intent: Intent) -> Decimal:

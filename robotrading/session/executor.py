@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached
+from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached, RobotradingError
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Ticket
 from robotrading.domain.ports import Broker, Clock
 from robotrading.domain.skip import Skip
 from robotrading.execution.lifecycle import awaits_executions
 from robotrading.execution.reconcile import settle
 from robotrading.session.door import Door
+from robotrading.session.reach import Reach, catch_up
 from robotrading.session.recovery import gather_evidence
 from robotrading.session.settings import ExecutionSettings
 from robotrading.session.tickets import TicketBook
@@ -25,6 +27,12 @@ _COMMISSION_SECONDS = 3.0
 
 _EXECUTION_SECONDS = 5.0
 """How long executions may come after the word 'filled'."""
+
+_LOOK_SECONDS = 1.0
+"""How often it is looked whether the connection is still there while orders are at work."""
+
+_TRIES = 3
+"""How often an order that never left, or an end that was not learnt, is tried over when the connection breaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +44,32 @@ class Executed:
 
 
 class Executor:
-    """Works a batch of intents, at most `max_open_orders` at a time."""
+    """Works a batch of intents, at most `max_open_orders` at a time.
 
-    def __init__(self, door: Door, broker: Broker, book: TicketBook, clock: Clock, settings: ExecutionSettings) -> None:
+    A connection that breaks is mended as soon as it is noticed, by `reach`; what happened meanwhile is booked before
+    another order leaves.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  the ports and the ways between them
+        self,
+        door: Door,
+        broker: Broker,
+        book: TicketBook,
+        clock: Clock,
+        settings: ExecutionSettings,
+        reach: Reach | None = None,
+    ) -> None:
         self._door = door
         self._broker = broker
         self._book = book
         self._clock = clock
         self._settings = settings
-        self._connecting = asyncio.Lock()
+        self._reach = reach
 
     async def execute(self, intents: Sequence[Intent], progress: Callable[[int], None] = lambda _: None) -> Executed:
-        """Submit all, in order, and wait for each to end. Raises `LedgerError`; broker trouble becomes skips.
+        """Submit all, in order, and wait for each to end. Broker trouble becomes skips.
+
+        Raises `LedgerError`, and `ConfigError` when the connection comes back to a wrong account.
 
         When the journal fails, nothing more is sent and nothing is waited for: the next run settles what is open.
         """
@@ -64,12 +86,15 @@ class Executor:
             finished += 1
             progress(finished)
 
+        looking = asyncio.create_task(self._look_after_connection())
         try:
             async with asyncio.TaskGroup() as group:
                 for intent in intents:
                     group.create_task(one(intent))
         except ExceptionGroup as failures:
             raise _first_of(failures) from failures
+        finally:
+            await _ended(looking)
         ids = [intent.intent_id for intent in intents]
         await self._book.until(lambda: _commissions_known(self._book.of(ids)), _COMMISSION_SECONDS)
         return Executed(self._book.of(ids), tuple(skips))
@@ -77,7 +102,7 @@ class Executor:
     async def _work(self, intent: Intent) -> Skip | None:
         """One intent from the door to its end; a skip when it was stopped or left in doubt."""
         try:
-            await self._door.submit(intent)
+            await self._send(intent)
         except LimitBreached as breach:
             return Skip(intent.instrument.symbol, "door", str(breach), breach.rule)
         except BrokerError as error:
@@ -88,6 +113,20 @@ class Executor:
         if ticket.status.terminal:
             return None
         return Skip(intent.instrument.symbol, "fill", ticket.reason or f"it is still {ticket.status}", "unknown_order")
+
+    async def _send(self, intent: Intent) -> None:
+        """Through the door, connected; again where the connection broke before anything was journalled or sent."""
+        for _ in range(_TRIES - 1):
+            await self._connected()
+            try:
+                await self._door.submit(intent)
+            except BrokerUnavailable:
+                if self._broker.connected or self._book.of([intent.intent_id]):
+                    raise
+            else:
+                return
+        await self._connected()
+        await self._door.submit(intent)
 
     async def _ended(self, intent: Intent) -> bool:
         """Wait for the end, or for the word 'filled' and then a little for the executions that prove it."""
@@ -107,19 +146,27 @@ class Executor:
     async def _give_up(self, intent: Intent) -> None:
         """Cancel what is late; look at the broker's lists before giving up on knowing.
 
-        An order that the broker calls filled is not cancelled, only looked up.
+        Where the connection breaks meanwhile, the same again over the next one: an answer is worth more than UNKNOWN.
         """
-        why = "its executions did not come"
-        try:
-            await self._reach()
-            if not awaits_executions(self._book[intent.intent_id]):
-                why = await self._cancelled(intent)
-            if self._terminal(intent):
+        for tries in range(1, _TRIES + 1):
+            try:
+                await self._settle(intent)
+            except BrokerError as error:
+                if tries == _TRIES or self._broker.connected:
+                    self._note(intent, EventKind.UNKNOWN, f"its cancel could not be confirmed: {error}")
+                    return
+            else:
                 return
-            evidence = await gather_evidence(self._broker, self._clock)
-        except BrokerError as error:
-            self._note(intent, EventKind.UNKNOWN, f"its cancel could not be confirmed: {error}")
+
+    async def _settle(self, intent: Intent) -> None:
+        """An order that the broker calls filled is not cancelled, only looked up. Raises `BrokerUnavailable`."""
+        why = "its executions did not come"
+        await self._connected()
+        if not (self._terminal(intent) or awaits_executions(self._book[intent.intent_id])):
+            why = await self._cancelled(intent)
+        if self._terminal(intent):
             return
+        evidence = await gather_evidence(self._broker, self._clock)
         for event in settle(self._book[intent.intent_id], evidence):
             self._book.append(event)
         if not self._terminal(intent):
@@ -138,14 +185,31 @@ class Executor:
         await self._book.until(lambda: self._terminal(intent), seconds)
         return f"the cancel was not confirmed within {seconds:g} s"
 
-    async def _reach(self) -> None:
-        """Once more over a new connection, where the old one is lost: an answer is worth more than UNKNOWN."""
-        async with self._connecting:
-            if not self._broker.connected:
-                await self._broker.connect()
+    async def _connected(self) -> None:
+        """Connected, with everything booked that happened while the connection was lost."""
+        if self._reach is None:
+            self._reach = Reach(self._broker, self._clock, catch_up=self._catch_up)
+        await self._reach.connect()
+
+    async def _catch_up(self) -> None:
+        await catch_up(self._broker, self._book, self._clock, self._door.kind)
+
+    async def _look_after_connection(self) -> None:
+        """Mend the connection while orders wait for their end, until it cannot be; who sends or cancels says why."""
+        with suppress(RobotradingError):
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                await self._connected()
 
     def _note(self, intent: Intent, kind: EventKind, reason: str) -> None:
         self._book.append(OrderEvent(intent.intent_id, kind, self._clock.now(), reason=reason))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Stop a task that is not needed any more, and take its outcome."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _first_of(failures: ExceptionGroup[Exception]) -> Exception:

@@ -27,12 +27,14 @@ from robotrading.session import account, market
 from robotrading.session.account import Standing
 from robotrading.session.door import Door, turnover
 from robotrading.session.executor import Executor
+from robotrading.session.reach import Reach, ReachSettings, catch_up, patience_for
 from robotrading.session.recovery import Recovered, recover
 from robotrading.session.steps import Draft, StepFailed
 from robotrading.session.tickets import TicketBook
 from robotrading.session.world import RunSpec, World
 
 _GOODBYE_SECONDS = 10.0
+_PLAN_SECONDS = 30.0
 _DAYS_TO_LOOK_AHEAD = 8
 
 
@@ -42,15 +44,32 @@ async def run_session(spec: RunSpec, world: World) -> SessionReport:
     world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at)
     book = TicketBook(world.ledger)
     world.broker.subscribe(book)
+    reach = _reach(spec, world, book)
     try:
-        await _run(spec, world, draft, book)
+        await _run(spec, replace(world, reach=reach), draft, book)
     except StepFailed:
         pass
     finally:
+        draft.remark(*reach.notes)
         await _leave(world, draft, book)
     report = draft.finish()
     world.ledger.finish_run(report)
     return report
+
+
+def _reach(spec: RunSpec, world: World, book: TicketBook) -> Reach:
+    """The run's way to the broker; a mere plan is not worth a long wait, somebody sits before it."""
+    patience = patience_for(spec.settings.deadline)
+    settings = ReachSettings(patience if spec.trade else min(patience, _PLAN_SECONDS))
+    return Reach(
+        world.broker,
+        world.clock,
+        settings,
+        quiet=world.quiet,
+        seed=spec.run_id,
+        catch_up=lambda: catch_up(world.broker, book, world.clock, spec.kind),
+        told=lambda attempt: world.progress("connect", attempt - 1, attempt),
+    )
 
 
 async def _run(spec: RunSpec, world: World, draft: Draft, book: TicketBook) -> None:
@@ -83,8 +102,7 @@ def _closed(world: World, spec: RunSpec) -> str:
 
 
 async def _recover(world: World, draft: Draft) -> Recovered:
-    await world.broker.connect()
-    recovered = await recover(draft.spec.kind, world.broker, world.ledger, world.clock)
+    recovered = await world.answer(lambda: recover(draft.spec.kind, world.broker, world.ledger, world.clock))
     if recovered.settled:
         names = ", ".join(f"{ticket.intent.intent_id} ({ticket.status})" for ticket in recovered.settled)
         draft.notes.append(f"settled from an earlier run: {names}")
@@ -232,7 +250,7 @@ async def _trade(world: World, draft: Draft, book: TicketBook, standing: Standin
     plan = draft.plan
     door = Door(draft.spec, world, book)
     door.look(standing.sight)
-    executor = Executor(door, world.broker, book, world.clock, draft.spec.settings.execution)
+    executor = Executor(door, world.broker, book, world.clock, draft.spec.settings.execution, world.reach)
     sells = [intent for intent in plan.intents if intent.side is Side.SELL]
     buys = [intent for intent in plan.intents if intent.side is Side.BUY]
     if sells:

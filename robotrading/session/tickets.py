@@ -91,6 +91,10 @@ class TicketBook:
         """The tickets of these intents, those that exist."""
         return tuple(self._tickets[intent_id] for intent_id in intent_ids if intent_id in self._tickets)
 
+    def everything(self) -> tuple[Ticket, ...]:
+        """All tickets heard of in this run."""
+        return tuple(self._tickets.values())
+
     def _wake(self) -> None:
         for pulse in self._waiting:
             pulse.set()

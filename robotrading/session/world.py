@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.ports import Broker, Calendar, Clock, Feed, Ledger
 from robotrading.domain.skip import Skip
+from robotrading.execution.quiet import QuietTimes
+from robotrading.session.reach import Reach
 from robotrading.session.settings import CapitalSettings, SessionSettings
 from robotrading.strategy.hmm import FitState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class World:
 
     `feed_notes` tells what the feed's latest answer was served from, where that was not the source itself;
     `feed_forget` is told of series that the checks refused, so that they are fetched anew next time. `broker_notes`
-    tells of holdings and orders of kinds that the bot does not trade.
+    tells of holdings and orders of kinds that the bot does not trade. `quiet` are the times in which no order leaves
+    and nobody logs in. `reach` is the run's own way to the broker; without one the broker is asked once.
     """
 
     clock: Clock
@@ -60,6 +65,19 @@ class World:
     feed_notes: Callable[[], Sequence[Skip]] = field(default=tuple)
     feed_forget: Callable[[Iterable[Instrument]], None] = field(default=_forget_nothing)
     broker_notes: Callable[[], Sequence[Skip]] = field(default=tuple)
+    quiet: QuietTimes = field(default_factory=QuietTimes)
+    reach: Reach | None = None
+
+    async def connect(self) -> None:
+        """Logged in at the broker. Raises `BrokerUnavailable` when that could not be had in time, and `ConfigError`."""
+        await (self.broker.connect() if self.reach is None else self.reach.connect())
+
+    async def answer(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Logged in, ask the broker what may be asked twice. Raises as `connect` does."""
+        if self.reach is not None:
+            return await self.reach.answer(ask)
+        await self.connect()
+        return await ask()
 
 
 @dataclass(frozen=True, slots=True)

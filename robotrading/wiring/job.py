@@ -17,6 +17,7 @@ from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.config.model import Config, Mode
 from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
+from robotrading.execution.quiet import QuietTimes
 from robotrading.session.job import Job
 from robotrading.session.lock import session_lock
 from robotrading.session.pipeline import run_session
@@ -84,4 +85,5 @@ def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
         ledger=ledger,
         fits=FitFiles(config.state_dir / "cache" / "fits"),
         progress=tell,
+        quiet=QuietTimes() if job.gateway_port else config.quiet,
     )

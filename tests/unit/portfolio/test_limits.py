@@ -75,6 +75,7 @@ BREACHES = [
     ("open_ticket", {"open_ticket": "rt-0 is unknown"}, {}, "not settled: rt-0 is unknown"),
     ("currency", {"currency": "EUR"}, {}, "it trades in USD and the session's bounds are in EUR"),
     ("trading_hours", {"market_open": False}, {}, "the market is closed at 2025-09-26 19:30 UTC"),
+    ("quiet_time", {"quiet": "the reset, until noon"}, {}, "or is about to be, a quiet time: the reset, until noon"),
     ("quote_known", {"quote": None}, {}, "there is no usable quote"),
     ("quote_fresh", {"quote": replace(OLD, at=NOW - timedelta(seconds=901))}, {}, "901 s old, limits.max_quote_age is 900"),
     ("price_jump", {"quote": replace(OLD, close=D(60))}, {}, "lies 66.7 % from the last close 60, the bound is 50.0 %"),
