@@ -64,7 +64,7 @@ class SimBroker:
         self.clock = clock
         self.account_id = account_id or exchange.account_ids[0]
         self.client_id = client_id
-        self._auto_step = auto_step
+        self.auto_step = auto_step
         self._connected = False
         self._connections = 0
         self._listeners: list[Callable[[OrderEvent], None]] = []
@@ -167,7 +167,8 @@ class SimBroker:
     # Orders --------------------------------------------------------------------------------------------------------
 
     async def submit(self, intent: Intent) -> None:
-        await self._answering()
+        await asyncio.sleep(0)
+        self._require_connection()
         if self.faults.refuse:
             raise OrderRejected(f"{intent.intent_id}: {self.faults.refuse}", code=201)
         self.words.instruments[intent.instrument.key] = intent.instrument
@@ -176,7 +177,7 @@ class SimBroker:
         if self.faults.lose_after_submit:
             self.faults.lose_after_submit = False
             loop.call_soon(self.lose_connection)
-        if self._auto_step:
+        if self.auto_step:
             loop.call_soon(loop.call_soon, self.exchange.step)
 
     async def cancel(self, intent_id: str) -> None:
@@ -196,7 +197,10 @@ class SimBroker:
     async def _answering(self) -> None:
         """One turn of the loop, as a question to a real broker takes several."""
         await asyncio.sleep(0)
-        if not self._connected:
+        self._require_connection()
+
+    def _require_connection(self) -> None:
+        if not self.connected:
             raise BrokerUnavailable("not connected to the simulated broker; call connect() and ask again")
 
     def _place(self, intent: Intent) -> None:
@@ -209,7 +213,10 @@ class SimBroker:
             if self.faults.withhold:
                 self._withheld.append(told)
             else:
-                self._deliver_later(told)
+                self._tell(told)
+
+    def _tell(self, event: OrderEvent) -> None:
+        self._deliver_later(event)
 
     def _deliver_later(self, event: OrderEvent, seconds: float = 0.0) -> None:
         """In a later turn, or after a while; never over another connection than the one it was said on."""

@@ -12,8 +12,8 @@ from itertools import count
 
 from robotrading.sim.faults.script import Script
 
-_HAIR = 1e-6
-"""Seconds by which a timer may be early."""
+HAIR = 1e-6
+"""Seconds by which a timer may be early, for rounding."""
 
 
 class Agenda:
@@ -36,7 +36,7 @@ class Agenda:
 
     def catch_up(self) -> None:
         """Do everything that is due, in the order of its time."""
-        while self._entries and self._entries[0][0] <= self._script.seconds + _HAIR:
+        while self._entries and self._entries[0][0] <= self._script.seconds + HAIR:
             heapq.heappop(self._entries)[2]()
 
     def _set_timer(self, seconds: float) -> None:
