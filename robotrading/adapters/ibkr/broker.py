@@ -2,32 +2,32 @@
 
 Entry point: `IbkrBroker`. Invariants: silence raises `BrokerUnavailable` within `request_timeout`; positions are known
 for certain before `connected` is true; no order leaves twice for one intent; what is doubtful about an order is asked
-of the gateway (open orders, completed ones, executions) before it becomes an event.
+of the gateway (open orders, completed ones, executions) before it becomes an event; after a connection or the
+gateway's own link was lost, what happened meanwhile is asked and told before `connected` is true again; one login at a
+time; an order id is never used twice in this process, also when the gateway starts counting anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import Any
 
 from robotrading.adapters.ibkr.accounts import account_of, positions_of
-from robotrading.adapters.ibkr.callbacks import market_rule_topic
-from robotrading.adapters.ibkr.codes import NO_QUOTE
+from robotrading.adapters.ibkr.asker import MarketAsker
 from robotrading.adapters.ibkr.connection import Connection
-from robotrading.adapters.ibkr.contracts import contract_for, market_rule_id, only_match, refined
+from robotrading.adapters.ibkr.contracts import contract_for
 from robotrading.adapters.ibkr.desk import OrderDesk
 from robotrading.adapters.ibkr.library import ExecutionFilter
 from robotrading.adapters.ibkr.listings import Reading, completed_orders_of, open_orders_of
 from robotrading.adapters.ibkr.orders import order_for
-from robotrading.adapters.ibkr.quotes import is_enough, quote_of
-from robotrading.adapters.ibkr.requests import EarlyEnd, RequestRefused, Rows, Topic
+from robotrading.adapters.ibkr.requests import ReadOnlyGateway, Rows, Topic
 from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.domain.book import Account, Position
-from robotrading.domain.errors import BrokerError, BrokerUnavailable
+from robotrading.domain.errors import BrokerError, BrokerUnavailable, ConfigError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent
@@ -36,11 +36,8 @@ from robotrading.domain.skip import Skip
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 ROUNDS_OF_ASKING = 3
 """How often in a row doubts about orders are asked before they are UNKNOWN."""
-DETAILS_AT_A_TIME = 45
 
 
 class IbkrBroker:
@@ -50,42 +47,85 @@ class IbkrBroker:
         self._settings = settings
         self._clock = clock
         self._desk = OrderDesk(clock, settings.client_id, self._ask_doubts)
-        self._connection = Connection(settings, self._desk, self._ask_all_that_live)
+        self._connection = Connection(settings, self._desk, self._on_lost, self._on_restored)
         self._desk.attach(self._connection.reserve_ids)
         self._rules = rules or RuleBook(clock)
+        self._asker = MarketAsker(self._connection, settings, clock, self._rules, self._require_connection)
         self._asking: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
         self._synchronised = False
+        self._behind = False
+        self._known_before = False
+        self._last_order_id = 0
         self._others: dict[str, tuple[Skip, ...]] = {}
 
     # Connection
 
     @property
     def connected(self) -> bool:
-        return self._synchronised and self._connection.ready
+        return self._synchronised and not self._behind and self._connection.ready
 
     @property
     def others(self) -> tuple[Skip, ...]:
         return tuple(skip for skips in self._others.values() for skip in skips)
 
     async def connect(self) -> None:
-        """Until account and positions are known for certain; asked once more over a fresh connection when silent."""
-        if self.connected:
-            return
+        """Until account, positions and what happened meanwhile are known for certain.
+
+        Where only the gateway's own link is lost, that is waited for; a new login would not bring it back. Silence is
+        asked once more over a fresh connection. Raises `BrokerUnavailable`, and `ConfigError` for what a person must
+        change: the account, or a gateway that is read-only.
+        """
+        async with self._connecting:
+            try:
+                if not self.connected and not await self._mended():
+                    await self._connected_anew()
+            except ReadOnlyGateway as error:
+                raise ConfigError(
+                    f"{error}; allow orders in the gateway: API settings, untick 'Read-Only API'"
+                ) from error
+
+    async def _mended(self) -> bool:
+        """Whether the connection that is there could be used again."""
+        if not (self._synchronised and self._connection.open_and_known):
+            return False
+        if not await self._connection.lines.restored(self._settings.request_timeout):
+            if self._connection.open_and_known:
+                raise BrokerUnavailable(
+                    f"the gateway at {self._connection.address} has lost its own link to the broker (1100), and it did "
+                    f"not come back within {self._settings.request_timeout:g} s"
+                )
+            return False
+        self._on_restored()
+        if self._returning is not None:
+            await asyncio.wait({self._returning})
+        return self.connected
+
+    async def _connected_anew(self) -> None:
         await self._open()
         try:
             await self._synchronise()
+        except ReadOnlyGateway:
+            raise
         except BrokerUnavailable as error:
             log.warning("the gateway did not answer after the handshake (%s); connecting once more", error)
             await self._open()
             await self._synchronise()
+        if not self.connected:
+            raise BrokerUnavailable(
+                f"the gateway at {self._connection.address} answers, but its own link to the broker is lost"
+            )
 
     async def disconnect(self) -> None:
         self._synchronised = False
         self._desk.stop_waiting()
-        task, self._asking = self._asking, None
-        if task is not None and not task.done():
+        tasks = {task for task in (self._asking, self._returning) if task is not None and not task.done()}
+        self._asking = self._returning = None
+        for task in tasks:
             task.cancel()
-            await asyncio.wait({task})
+        if tasks:
+            await asyncio.wait(tasks)
         await self._connection.close()
 
     def subscribe(self, listener: Callable[[OrderEvent], None]) -> None:
@@ -101,36 +141,15 @@ class IbkrBroker:
 
     async def refine(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Instrument | Skip]:
         self._require_connection()
-        remembered = {i: known for i in instruments if (known := self._rules.fresh(i)) is not None}
-        asked = [i for i in instruments if i not in remembered]
-        answer: dict[Instrument, Instrument | Skip] = {**remembered, **await self._ask_rules(asked)}
+        answer = await self._asker.refine(instruments)
         for better in answer.values():
             if isinstance(better, Instrument):
                 self._desk.remembered[better.key] = better
-        return {instrument: answer[instrument] for instrument in instruments}
-
-    async def _ask_rules(self, instruments: Sequence[Instrument]) -> dict[Instrument, Instrument | Skip]:
-        found = await _in_batches(self._contract, instruments, DETAILS_AT_A_TIME)
-        details = dict(zip(instruments, found, strict=True))
-        rules = {market_rule_id(one, contract_for(i).exchange) for i, one in _known(details)}
-        increments = {rule: await self._market_rule(rule) for rule in rules if rule is not None}
-        answer: dict[Instrument, Instrument | Skip] = {i: one for i, one in details.items() if isinstance(one, Skip)}
-        learnt: dict[Instrument, int] = {}
-        for instrument, one in _known(details):
-            rule = market_rule_id(one, contract_for(instrument).exchange)
-            better = refined(instrument, one, () if rule is None else increments.get(rule, ()))
-            answer[instrument] = better
-            learnt[better] = one.contract.conId
-        self._rules.learn(learnt)
         return answer
 
     async def quotes(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Quote | Skip]:
         self._require_connection()
-        found = await _in_batches(self._quote, instruments, self._settings.market_data_lines)
-        silent = [item for item in found if isinstance(item, Skip) and item.rule == "timeout"]
-        if silent and len(silent) == len(found):
-            raise BrokerUnavailable(f"quotes: none of {len(found)} was answered within the time")
-        return dict(zip(instruments, found, strict=True))
+        return await self._asker.quotes(instruments)
 
     async def open_orders(self) -> Sequence[BrokerOrder]:
         rows = await self._connection.ask_topic(Topic.OPEN_ORDERS, lambda client: client.reqAllOpenOrders())
@@ -205,7 +224,7 @@ class IbkrBroker:
             self._doubt(intent.intent_id)
             return
         self._desk.remembered[intent.instrument.key] = intent.instrument
-        order_id = client.getReqId()
+        order_id = self._last_order_id = client.getReqId()
         translator.sent(intent, order_id)
         try:
             client.placeOrder(order_id, contract, order)
@@ -214,19 +233,30 @@ class IbkrBroker:
             raise
 
     async def _open(self) -> None:
-        self._synchronised = False
+        self._synchronised = self._behind = False
         self._desk.translator.forget_order_ids()
         await self._connection.open()
+        self._connection.reserve_ids(self._last_order_id)
         self._desk.account = self._connection.account
 
     async def _synchronise(self) -> None:
-        """Positions for certain, and the ids of open orders, which must not be used again."""
+        """Positions for certain, the ids of open orders, which must not be used again, and what happened meanwhile."""
         async with AsyncExitStack() as otherwise:
             otherwise.push_async_callback(self._connection.close)
             await self._positions()
             await self.open_orders()
+            if self._known_before:
+                await self._learn()
             otherwise.pop_all()
-        self._synchronised = True
+        self._synchronised = self._known_before = True
+
+    async def _learn(self) -> None:
+        """Tell what nobody could hear: executions first, then the fate of every order that was alive."""
+        await self._tell_executions()
+        self._ask_all_that_live()
+        if self._asking is not None:
+            await asyncio.wait({self._asking})
+        await asyncio.sleep(0)  # what was told is handed over in the loop's next turn
 
     async def _account_rows(self) -> Rows:
         """Subscribe, take the first complete set, end the subscription: values are current and come once."""
@@ -247,47 +277,29 @@ class IbkrBroker:
             log.info("%d holdings of kinds that the bot does not trade: %s", len(others), "; ".join(map(str, others)))
         return positions
 
-    async def _contract(self, instrument: Instrument) -> Any | Skip:
-        contract = contract_for(instrument)
-        try:
-            rows = await self._connection.ask(
-                f"contract details of {instrument}",
-                lambda client, req_id: client.reqContractDetails(req_id, contract),
-            )
-        except RequestRefused as error:
-            rule = NO_QUOTE.get(error.code, "refused")
-            return Skip(instrument.symbol, "refine", f"the broker knows no {instrument.key}: {error}", rule)
-        return only_match(instrument, rows)
-
-    async def _market_rule(self, rule: int) -> Rows:
-        return await self._connection.ask_topic(market_rule_topic(rule), lambda client: client.reqMarketRule(rule))
-
-    async def _quote(self, instrument: Instrument) -> Quote | Skip:
-        contract, connection = contract_for(instrument), self._connection
-        early_end = EarlyEnd(is_enough, lambda req_id: connection.send(lambda client: client.cancelMktData(req_id)))
-        why, rule = "nothing has a price", "no_price"
-        try:
-            ticks = await connection.ask(
-                f"quote of {instrument}",
-                lambda client, req_id: client.reqMktData(req_id, contract, "", True, False, []),  # noqa: FBT003
-                early_end,
-            )
-        except RequestRefused as error:
-            ticks, why, rule = error.rows, str(error), NO_QUOTE.get(error.code, "refused")
-        except BrokerUnavailable as error:
-            self._require_connection()
-            ticks, why, rule = [], str(error), "timeout"
-        quote = quote_of(instrument, ticks, self._clock.now())
-        return quote or Skip(instrument.symbol, "quotes", f"no quote for {instrument}: {why}", rule)
-
     def _doubt(self, intent_id: str) -> None:
         self._desk.doubts.add(intent_id)
         self._ask_doubts()
 
     def _ask_all_that_live(self) -> None:
-        """After the link was lost: what happened meanwhile may never be sent."""
         for intent_id in self._desk.translator.living():
             self._doubt(intent_id)
+
+    def _on_lost(self) -> None:
+        self._behind = True
+
+    def _on_restored(self) -> None:
+        """After the link was lost: what happened meanwhile may never be sent."""
+        if self._synchronised and (self._returning is None or self._returning.done()):
+            self._returning = asyncio.get_running_loop().create_task(self._return())
+
+    async def _return(self) -> None:
+        try:
+            await self._learn()
+        except BrokerError as error:
+            log.warning("the link is back, and the gateway does not say what happened meanwhile: %s", error)
+        else:
+            self._behind = False
 
     def _ask_doubts(self) -> None:
         if self._asking is None or self._asking.done():
@@ -320,21 +332,3 @@ class IbkrBroker:
         fills = self._desk.fills_of(rows)
         self._desk.tell_fills(fills)
         return fills
-
-
-def _known(details: Mapping[Instrument, Any]) -> list[tuple[Instrument, Any]]:
-    return [(instrument, found) for instrument, found in details.items() if not isinstance(found, Skip)]
-
-
-async def _in_batches(
-    ask: Callable[[Instrument], Awaitable[T]], instruments: Sequence[Instrument], size: int
-) -> list[T]:
-    """All answers in order, `size` questions at a time; the first error is raised when its batch is through."""
-    answers: list[T] = []
-    for start in range(0, len(instruments), size):
-        batch = await asyncio.gather(*map(ask, instruments[start : start + size]), return_exceptions=True)
-        for item in batch:
-            if isinstance(item, BaseException):
-                raise item
-            answers.append(item)
-    return answers

@@ -1,6 +1,6 @@
 """What the gateway's numbered messages mean to us.
 
-Entry points: `order_effect`, `link_effect`, `is_answer`, `NO_QUOTE`.
+Entry points: `order_effect`, `link_effect`, `FARM_CODES`, `is_answer`, `NO_QUOTE`.
 Invariant: a code that is not listed here is never taken for a refusal; about an order it makes us ask what became of
 it.
 """
@@ -91,6 +91,21 @@ def link_effect(code: int) -> Link | None:
     return LINK_CODES.get(code)
 
 
+FARM_CODES: Mapping[int, Link] = MappingProxyType(
+    {
+        2103: Link.LOST,
+        2104: Link.RESTORED,
+        2105: Link.LOST,
+        2106: Link.RESTORED,
+        2107: Link.RESTORED,
+        2108: Link.RESTORED,
+        2157: Link.LOST,
+        2158: Link.RESTORED,
+    }
+)
+"""Data farms; 2107 and 2108 are asleep until they are asked, which is well. The text ends with the farm's name."""
+HISTORY_FARM_BROKEN = frozenset({2105})
+
 CLIENT_ID_IN_USE = 326
 REFUSED_LOGINS = frozenset({CLIENT_ID_IN_USE, 501, 502, 503, 504, 506, 507})
 """Said before the handshake is complete, these end it."""
@@ -121,3 +136,8 @@ def is_answer(code: int) -> bool:
 
 REFUSED_STREAMS = frozenset({321, 322})
 """Without a request's id these refuse what has none, such as the open orders where the API is read-only."""
+
+
+def is_read_only(code: int, text: str) -> bool:
+    """Whether the gateway says that its API is read-only, which only a person can change."""
+    return code == 321 and "read-only" in text.lower()

@@ -15,8 +15,9 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from robotrading.adapters.ibkr.callbacks import Callbacks, CarefulDecoder, DeafEars, OrderEars
-from robotrading.adapters.ibkr.codes import CLIENT_ID_IN_USE, REFUSED_LOGINS, Link, link_effect
+from robotrading.adapters.ibkr.codes import CLIENT_ID_IN_USE, REFUSED_LOGINS
 from robotrading.adapters.ibkr.library import Client
+from robotrading.adapters.ibkr.link import Lines
 from robotrading.adapters.ibkr.pacing import SendPacer
 from robotrading.adapters.ibkr.requests import EarlyEnd, Requests, Rows
 from robotrading.adapters.ibkr.settings import GatewaySettings
@@ -33,27 +34,36 @@ PAPER_PREFIX = "D"
 class Connection:
     """See the module. `ears` hears of orders; `account` is '' until `open` has returned.
 
-    `on_restored` is called when the gateway's own link is back: fills may have happened unseen.
+    `on_lost` and `on_restored` are called when the gateway's own link goes and comes back: fills may have happened
+    unseen.
     """
 
     def __init__(
-        self, settings: GatewaySettings, ears: OrderEars | None = None, on_restored: Callable[[], None] | None = None
+        self,
+        settings: GatewaySettings,
+        ears: OrderEars | None = None,
+        on_lost: Callable[[], None] = lambda: None,
+        on_restored: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
-        self._on_restored = on_restored
+        self.lines = Lines(on_lost, on_restored)
         self._ears = ears or DeafEars()
         self._pacer = SendPacer(settings.messages_per_second)
         self._client: Any = None
         self._requests = Requests()
         self._gone = asyncio.Event()
         self._refusal: asyncio.Future[str] | None = None
-        self._link_up = False
         self.account = ""
 
     @property
+    def open_and_known(self) -> bool:
+        """The socket is up and the handshake done."""
+        return bool(self._client is not None and self._client.isReady() and self.account)
+
+    @property
     def ready(self) -> bool:
-        """The socket is up, the handshake done, and the gateway has not said that its own link is lost."""
-        return bool(self._client is not None and self._client.isReady() and self._link_up and self.account)
+        """Open, and the gateway has not said that its own link is lost."""
+        return self.open_and_known and self.lines.up
 
     async def open(self) -> None:
         """Connect anew. `BrokerUnavailable` when nobody answers, `ConfigError` when it is the wrong account."""
@@ -62,7 +72,7 @@ class Connection:
         asyncio.set_event_loop(asyncio.get_running_loop())  # ib_insync asks the policy for the loop that runs
         self._requests = Requests()
         self._gone = asyncio.Event()
-        self._link_up = True
+        self.lines.begin()
         self._client = self._new_client()
         async with AsyncExitStack() as otherwise:
             otherwise.push_async_callback(self.close)
@@ -74,6 +84,7 @@ class Connection:
     async def close(self) -> None:
         """Leave no socket and no task behind; fine when not connected."""
         client, self._client, self.account = self._client, None, ""
+        self.lines.end()
         if client is None:
             return
         transport = client.conn.transport
@@ -89,11 +100,11 @@ class Connection:
         """Wait for a turn, then hand one message to the socket. `BrokerUnavailable` means that nothing was sent."""
         await self._pacer.turn()
         if self._client is None or not self._client.isReady():
-            raise BrokerUnavailable(f"not connected to the gateway at {self._address}")
+            raise BrokerUnavailable(f"not connected to the gateway at {self.address}")
         try:
             action(self._client)
         except ConnectionError as error:
-            raise BrokerUnavailable(f"the gateway at {self._address} is gone: {error}") from error
+            raise BrokerUnavailable(f"the gateway at {self.address} is gone: {error}") from error
 
     def reserve_ids(self, used: int) -> None:
         """Never hand out an id that an open order has: it would change that order instead of placing a new one.
@@ -118,11 +129,11 @@ class Connection:
 
     def _next_id(self) -> int:
         if self._client is None or not self._client.isReady():
-            raise BrokerUnavailable(f"not connected to the gateway at {self._address}")
+            raise BrokerUnavailable(f"not connected to the gateway at {self.address}")
         return int(self._client.getReqId())
 
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _new_client(self) -> Any:
@@ -145,12 +156,12 @@ class Connection:
                 raise BrokerUnavailable(self._refusal.result())
             if not dial.done():
                 raise BrokerUnavailable(
-                    f"the gateway at {self._address} did not complete the handshake within "
+                    f"the gateway at {self.address} did not complete the handshake within "
                     f"{settings.connect_timeout:g} s: it may be frozen or not logged in"
                 )
             dial.result()
         except OSError as error:
-            raise BrokerUnavailable(f"no gateway at {self._address}: {error}") from error
+            raise BrokerUnavailable(f"no gateway at {self.address}: {error}") from error
         finally:
             self._refusal = None
             await _end(dial)
@@ -165,24 +176,20 @@ class Connection:
 
     def _on_message(self, code: int, text: str) -> None:
         """A numbered message about no request and no order."""
-        link = link_effect(code)
-        if link is not None:
-            self._link_up = link is Link.RESTORED
-            if self._link_up and self._on_restored is not None and self.ready:
-                self._on_restored()
+        self.lines.heard(code, text)
         if code == CLIENT_ID_IN_USE:
             self._refuse(
-                f"client id {self._settings.client_id} is in use at the gateway {self._address}: "
-                "another program or session has it; set another client_id or end that program"
+                f"client id {self._settings.client_id} is in use at the gateway {self.address}: another program has "
+                "it, or the gateway still holds it for one that died; end that program, or set another client_id"
             )
         elif code in REFUSED_LOGINS:
-            self._refuse(f"the gateway at {self._address} refused the connection: {code} {text}")
+            self._refuse(f"the gateway at {self.address} refused the connection: {code} {text}")
 
     def _on_closed(self, reason: str) -> None:
-        self._refuse(f"the gateway at {self._address} closed the connection during the handshake")
-        self._link_up = False
+        self._refuse(f"the gateway at {self.address} closed the connection during the handshake")
+        self.lines.end()
         self._gone.set()
-        self._requests.fail_all(f"{reason} ({self._address})")
+        self._requests.fail_all(f"{reason} ({self.address})")
 
     def _on_damage(self, _reason: str) -> None:
         """What was not understood may have been a fill: connect again and ask for the executions."""

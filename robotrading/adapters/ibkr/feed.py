@@ -106,6 +106,9 @@ class IbkrFeed:
         except BrokerUnavailable as error:
             if not connection.ready:
                 raise
+            broken = connection.lines.broken_farms(history=True)
+            if broken:
+                return Skip(instrument.symbol, self.name, f"{error}; the gateway says: {broken}", "data_farm")
             return Skip(instrument.symbol, self.name, str(error), "timeout")
 
 

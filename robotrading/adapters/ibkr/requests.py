@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from robotrading.adapters.ibkr.codes import is_read_only
 from robotrading.domain.errors import BrokerError, BrokerUnavailable
 
 Rows = list[Any]
@@ -28,6 +29,10 @@ class RequestRefused(BrokerError):
         self.code = code
         self.text = text
         self.rows = rows
+
+
+class ReadOnlyGateway(BrokerUnavailable):
+    """The gateway's API is read-only: it will not tell of orders, nor take one, until a person allows it."""
 
 
 class Topic(StrEnum):
@@ -164,7 +169,8 @@ class Requests:
         for stream in self._streams.values():
             if stream.reply is not None:
                 stream.owed = max(0, stream.owed - 1)
-                stream.reply.fail(BrokerUnavailable(f"the gateway refuses to answer: {code}: {text}"))
+                kind = ReadOnlyGateway if is_read_only(code, text) else BrokerUnavailable
+                stream.reply.fail(kind(f"the gateway refuses to answer: {code}: {text}"))
 
     def fail_all(self, reason: str) -> None:
         """Nothing will be answered any more, or what was answered could not be read."""
