@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from robotrading.adapters.ledger.database import Database
 from robotrading.adapters.ledger.tables import leases, occurrences
 from robotrading.domain.claims import Claim, Lease, Occurrence
-from robotrading.domain.errors import LeaseLost
+from robotrading.domain.errors import LeaseLost, LedgerError
 from robotrading.domain.instrument import AssetClass
 
+FARTHEST_SECONDS = 3600.0
+"""No copy asks for a lease as long as this: one that ends later was written under a wrong clock."""
 
-def require_valid(connection: Connection, lease: Lease, now: datetime) -> None:
-    """Inside the transaction that relies on it: the lease is the newest of its name and has not run out.
+
+def require_valid(connection: Connection, lease: Lease, now: datetime, margin: float = 0.0) -> None:
+    """Inside the transaction that relies on it: the lease is the newest of its name, with more than `margin` s left.
 
     Raises `LeaseLost`.
     """
@@ -24,11 +27,16 @@ def require_valid(connection: Connection, lease: Lease, now: datetime) -> None:
     if row is None or row.fence != lease.fence:
         taken = "nobody holds it" if row is None else f"{row.holder} has it since"
         raise LeaseLost(f"{lease.name}: the right to act has passed from {lease.holder}; {taken}; nothing is sent")
-    if row.expires_at <= now:
+    if row.expires_at <= now + timedelta(seconds=margin):
+        ended = "ran out" if row.expires_at <= now else "runs out"
         raise LeaseLost(
-            f"{lease.name}: the right of {lease.holder} ran out at {row.expires_at:%H:%M:%S} UTC and was not renewed; "
+            f"{lease.name}: the right of {lease.holder} {ended} at {row.expires_at:%H:%M:%S} UTC and was not renewed; "
             "nothing is sent"
         )
+
+
+ACCOUNT = "account:"
+"""How the names of the accounts' leases begin."""
 
 
 class SqlClaims:
@@ -45,6 +53,7 @@ class SqlClaims:
                 connection.execute(insert(leases).values(name=name, holder=holder, fence=1, expires_at=until))
                 return Lease(name, holder, 1, until)
             if row.holder not in ("", holder) and now < row.expires_at + timedelta(seconds=grace):
+                _require_sane(row, now)
                 return None
             fence = row.fence + 1
             values = {"holder": holder, "fence": fence, "expires_at": until}
@@ -62,6 +71,34 @@ class SqlClaims:
         mine = (leases.c.name == lease.name) & (leases.c.fence == lease.fence)
         with self._database.transaction() as connection:
             connection.execute(update(leases).where(mine).values(holder="", expires_at=now))
+
+    def dedicate(self, name: str, now: datetime) -> None:
+        """Make this database the home of one account, whose lease nobody holds yet.
+
+        Raises `LedgerError` where it is another account's home already.
+        """
+        accounts = select(leases.c.name).where(leases.c.name.startswith(ACCOUNT))
+        with self._database.transaction(reading=True) as connection:
+            found = set(connection.execute(accounts).scalars())
+        if not found:
+            with self._database.transaction() as connection:
+                found = set(connection.execute(accounts).scalars())
+                if not found:
+                    connection.execute(insert(leases).values(name=name, holder="", fence=0, expires_at=now))
+                    return
+        if found != {name}:
+            raise LedgerError(
+                f"{self._database.name} keeps the books of {', '.join(sorted(found - {name}))}, not of {name}: "
+                "accounts never share a database; give this one a database of its own (ROBOTRADING_DATABASE_URL)"
+            )
+
+    def clock_offset(self, now: datetime) -> float:
+        """Seconds by which this host's clock is ahead of the database server's; 0 where there is no server."""
+        if self._database.engine.dialect.name == "sqlite":
+            return 0.0
+        with self._database.transaction(reading=True) as connection:
+            there: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return (now - there).total_seconds()
 
     def holder(self, name: str) -> Lease | None:
         with self._database.transaction(reading=True) as connection:
@@ -91,13 +128,24 @@ class SqlClaims:
 
     def finish_occurrence(self, occurrence: Occurrence, run_id: str, outcome: str, now: datetime) -> None:
         values = {"run_id": run_id, "outcome": outcome, "finished_at": now}
+        here = (occurrences.c.key == occurrence.key) & occurrences.c.finished_at.is_(None)
         with self._database.transaction() as connection:
-            connection.execute(update(occurrences).where(occurrences.c.key == occurrence.key).values(values))
+            connection.execute(update(occurrences).where(here).values(values))
 
     def occurrences(self, since: datetime) -> Sequence[Claim]:
         query = select(occurrences).where(occurrences.c.due_at >= since).order_by(occurrences.c.due_at)
         with self._database.transaction(reading=True) as connection:
             return [_claim(row) for row in connection.execute(query)]
+
+
+def _require_sane(row: Row[Any], now: datetime) -> None:
+    """A lease that ends absurdly late would lock everybody out: a person has to look."""
+    if row.expires_at > now + timedelta(seconds=FARTHEST_SECONDS):
+        raise LedgerError(
+            f"{row.name}: the lease of {row.holder} ends at {row.expires_at:%Y-%m-%d %H:%M:%S} UTC, more than "
+            f"{FARTHEST_SECONDS:g} s after this host's time ({now:%Y-%m-%d %H:%M:%S} UTC): one of the two clocks "
+            "is wrong. Set it right; if that copy is surely dead, set its holder to '' in the table leases"
+        )
 
 
 def _row(connection: Connection, name: str) -> Row[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from robotrading.domain.claims import Lease
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Fill, Intent, OrderEvent, Ticket, TicketStatus
+from robotrading.domain.ports import Clock
 from robotrading.execution.lifecycle import fold
 from robotrading.execution.reentry import exchange_day
 
@@ -32,12 +34,16 @@ class Orders:
 
     _database: Database
     _lease: Lease | None
+    _clock: Clock | None
+    _margin: float
 
     def record_intent(self, intent: Intent, at: datetime) -> None:
         try:
             with self._database.transaction() as connection:
                 if self._lease is not None:
-                    require_valid(connection, self._lease, at)
+                    # Read here: the wait for the database may have been long.
+                    now = self._clock.now() if self._clock is not None else at
+                    require_valid(connection, self._lease, now, self._margin)
                 connection.execute(
                     insert(intents).values(
                         intent_id=intent.intent_id,
@@ -75,7 +81,7 @@ class Orders:
             )
             _save_state(connection, after)
             if after.fills != before.fills:
-                _save_fill(connection, before, after)
+                _save_fills(connection, before, after)
             return after
 
     def ticket(self, intent_id: str) -> Ticket | None:
@@ -176,21 +182,31 @@ def _save_state(connection: Connection, ticket: Ticket) -> None:
     )
 
 
-def _save_fill(connection: Connection, before: Ticket, after: Ticket) -> None:
+def _save_fills(connection: Connection, before: Ticket, after: Ticket) -> None:
+    """Every execution that changed: the broker's own may take the place of one that a person had told."""
     known = {fill.fill_id: fill for fill in before.fills}
-    fill = next(fill for fill in after.fills if known.get(fill.fill_id) != fill)
+    changed = [fill for fill in after.fills if known.get(fill.fill_id) != fill]
+    for fill in sorted(changed, key=lambda fill: _moves(fill, known.get(fill.fill_id)), reverse=True):
+        _save_fill(connection, after.intent.kind, fill, known.get(fill.fill_id))
+
+
+def _moves(fill: Fill, replaced: Fill | None) -> Decimal:
+    """By how much the owned quantity changes; what adds is booked first, so that no position vanishes in between."""
+    return fill.side.sign * (fill.quantity - (replaced.quantity if replaced else Decimal(0)))
+
+
+def _save_fill(connection: Connection, kind: AssetClass, fill: Fill, replaced: Fill | None) -> None:
     values = {
         "intent_id": fill.intent_id,
         "instrument_key": fill.instrument.key,
         "at": fill.at,
         "body": as_text(fill),
     }
-    if fill.fill_id in known:
+    if replaced is not None:
         connection.execute(update(fills).where(fills.c.fill_id == fill.fill_id).values(values))
     else:
         connection.execute(insert(fills).values(fill_id=fill.fill_id, **values))
-    kind = after.intent.kind
-    book_fill(connection, kind.value, fill, known.get(fill.fill_id), exchange_day(kind, fill.at))
+    book_fill(connection, kind.value, fill, replaced, exchange_day(kind, fill.at))
     if fill.commission is not None:
         _save_commission(connection, fill)
 
