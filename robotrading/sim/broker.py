@@ -9,10 +9,12 @@ happens meanwhile is told by `open_orders`, `completed_orders` and `executions` 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from itertools import count
 
 from robotrading.domain.book import Account, Position
 from robotrading.domain.errors import BrokerError, BrokerUnavailable, OrderRejected
@@ -25,6 +27,9 @@ from robotrading.sim.broker_words import Words, request_for
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import ExchangeEvent
 from robotrading.sim.records import latest_revisions
+
+HAIR = 1e-6
+"""Seconds by which a timer may be early, for rounding."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,8 @@ class SimBroker:
         self._connections = 0
         self._listeners: list[Callable[[OrderEvent], None]] = []
         self._withheld: list[OrderEvent] = []
+        self._delayed: list[tuple[float, int, OrderEvent, int]] = []
+        self._numbers = count()
         self.words = Words(exchange, clock, client_id)
         self._end_subscription: Callable[[], None] | None = None
 
@@ -97,6 +104,7 @@ class SimBroker:
         """From now on nothing is heard and every question raises; events on their way are lost. `connect` mends it."""
         self._connected = False
         self._withheld.clear()
+        self._delayed.clear()
         if self._end_subscription is not None:
             self._end_subscription()
             self._end_subscription = None
@@ -223,9 +231,18 @@ class SimBroker:
         loop = asyncio.get_running_loop()
         seconds = seconds or self.faults.delay
         if seconds:
-            loop.call_later(seconds, self._deliver, event, self._connections)
+            due = loop.time() + seconds
+            heapq.heappush(self._delayed, (due, next(self._numbers), event, self._connections))
+            loop.call_at(due, self._deliver_delayed)
         else:
             loop.call_soon(self._deliver, event, self._connections)
+
+    def _deliver_delayed(self) -> None:
+        """What is due, in the order it was said: the loop's own timers of one instant may change places."""
+        now = asyncio.get_running_loop().time() + HAIR
+        while self._delayed and self._delayed[0][0] <= now:
+            _, _, event, connection = heapq.heappop(self._delayed)
+            self._deliver(event, connection)
 
     def _deliver(self, event: OrderEvent, connection: int) -> None:
         if self._connected and connection == self._connections:

@@ -10,10 +10,8 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+from robotrading.sim.broker import HAIR
 from robotrading.sim.faults.script import Script
-
-HAIR = 1e-6
-"""Seconds by which a timer may be early, for rounding."""
 
 
 class Agenda:

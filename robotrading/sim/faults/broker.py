@@ -17,9 +17,8 @@ from robotrading.domain.market import Quote
 from robotrading.domain.orders import EventKind, Intent, OrderEvent
 from robotrading.domain.ports import Clock
 from robotrading.domain.skip import Skip
-from robotrading.sim.broker import SimBroker
+from robotrading.sim.broker import HAIR, SimBroker
 from robotrading.sim.broker_words import request_for
-from robotrading.sim.faults.agenda import HAIR
 from robotrading.sim.faults.kinds import FaultKind, Layer, Trigger
 from robotrading.sim.faults.orders import OrderFaults
 from robotrading.sim.faults.plan import Fault
