@@ -221,6 +221,10 @@ class Ledger(Protocol):
         """Keep what the account holds now (all of it) and return what it held when it was last seen, () at first."""
         ...
 
+    def holdings_seen(self, account_id: str) -> Sequence[Holding]:
+        """What the account held when it was last seen; changes nothing."""
+        ...
+
     def save_signals(self, run_id: str, signals: Sequence[Signal]) -> None:
         """Keep what the models said in a run, for `explain` and for research."""
         ...

@@ -1,14 +1,16 @@
 """The law of a ticket: which status may follow which, and how executions add up.
 
-Entry points: `fold` (one event on one ticket), `replay` (a whole history), `awaits_executions`.
+Entry points: `fold` (one event on one ticket), `replay` (a whole history), `awaits_executions`, `person_fill_id`.
 Invariants: folding never loses an execution; the same event twice changes nothing; only executions make a ticket
-FILLED, the broker's word alone does not; nothing but the broker's or a person's answer leads out of UNKNOWN.
+FILLED, the broker's word alone does not; nothing but the broker's or a person's answer leads out of UNKNOWN; what a
+person said was executed gives way to the broker's own executions, unit by unit, and never stands beside them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 from robotrading.domain.orders import EventKind, Fill, Intent, OrderEvent, Ticket, TicketStatus
 
@@ -57,6 +59,9 @@ MOVES: dict[TicketStatus, dict[EventKind, TicketStatus]] = {
 _WITH_FILLS = {_S.WORKING: _S.PARTIAL, _S.REJECTED: _S.CANCELLED}
 """What a status is called when some of the order was executed: nothing is 'rejected' that has traded."""
 
+_PERSON = "person-"
+"""How the ids of executions begin that a person told; the broker's begin with hexadecimal digits."""
+
 _TOLD_FILLED = "the broker reports it filled; executions are outstanding"
 
 
@@ -67,7 +72,7 @@ def fold(ticket: Ticket, event: OrderEvent) -> Ticket:
     """
     if event.intent_id != ticket.intent.intent_id:
         raise ValueError(f"event of {event.intent_id} folded on ticket {ticket.intent.intent_id}")
-    after = _with_fill(ticket, event.fill) if event.fill is not None else _with_status(ticket, event)
+    after = _with_fill(ticket, event.fill, event.reason) if event.fill is not None else _with_status(ticket, event)
     if event.broker_id and not after.broker_id:
         after = replace(after, broker_id=event.broker_id)
     if event.protected is not None and after.protected is None:
@@ -90,10 +95,17 @@ def _with_status(ticket: Ticket, event: OrderEvent) -> Ticket:
         return _told_filled(ticket)
     status = MOVES[ticket.status].get(event.kind, ticket.status)
     if status is ticket.status:
-        return ticket
+        return _better_explained(ticket, event)
     if ticket.fills:
         status = _WITH_FILLS.get(status, status)
     return replace(ticket, status=status, reason=event.reason, code=event.code)
+
+
+def _better_explained(ticket: Ticket, event: OrderEvent) -> Ticket:
+    """What is in doubt stays so; the newest reason says most about it."""
+    if ticket.status is TicketStatus.UNKNOWN and event.kind is EventKind.UNKNOWN and event.reason:
+        return replace(ticket, reason=event.reason, code=event.code)
+    return ticket
 
 
 def _told_filled(ticket: Ticket) -> Ticket:
@@ -109,13 +121,14 @@ def awaits_executions(ticket: Ticket) -> bool:
     return ticket.reason == _TOLD_FILLED and not ticket.status.terminal
 
 
-def _with_fill(ticket: Ticket, fill: Fill) -> Ticket:
-    fills = merge_fill(ticket.fills, fill)
+def _with_fill(ticket: Ticket, fill: Fill, reason: str) -> Ticket:
+    fills = merge_fill(ticket.fills, _within(ticket, fill) if by_person(fill) else fill)
     if fills == ticket.fills:
         return ticket
     after = replace(ticket, fills=fills)
     if after.filled >= ticket.intent.quantity:
-        return replace(after, status=TicketStatus.FILLED, reason="", code=None)
+        said = reason if by_person(fill) else ""
+        return replace(after, status=TicketStatus.FILLED, reason=said, code=None)
     if after.filled == ticket.filled:
         return after  # a commission or a better price: it says nothing about what is left of the order
     if ticket.status in (TicketStatus.CANCELLED, TicketStatus.FILLED):
@@ -123,15 +136,48 @@ def _with_fill(ticket: Ticket, fill: Fill) -> Ticket:
     return replace(after, status=TicketStatus.PARTIAL)
 
 
+def _within(ticket: Ticket, fill: Fill) -> Fill:
+    """A person's word may come too late: it never adds more than the order has left."""
+    return replace(fill, quantity=min(fill.quantity, max(ticket.intent.quantity - ticket.filled, Decimal(0))))
+
+
+def person_fill_id(ticket: Ticket) -> str:
+    """The id of the next execution that a person tells of an order, e.g. `person-rt-eq-20250926-AAPL-B-1-1`."""
+    return f"{_PERSON}{ticket.intent.intent_id}-{1 + sum(1 for fill in ticket.fills if by_person(fill))}"
+
+
+def by_person(fill: Fill) -> bool:
+    """Whether a person told of this execution, and not the broker."""
+    return fill.fill_id.startswith(_PERSON)
+
+
 def merge_fill(fills: tuple[Fill, ...], fill: Fill) -> tuple[Fill, ...]:
     """The executions with one more, each counted once.
 
-    The highest revision counts; a commission that it does not bring along is taken from any other.
+    The highest revision counts; a commission that it does not bring along is taken from any other. What the broker
+    tells takes the place of what a person told before, as far as it reaches.
     """
     known = next((old for old in fills if old.fill_id == fill.fill_id), None)
     if known is None:
-        return (*fills, fill)
+        if by_person(fill):
+            return (*fills, fill) if fill.quantity else fills
+        return (*_given_way(fills, fill.quantity), fill)
+    if by_person(fill):
+        return fills  # told once; what is left of it is what the broker has not confirmed
     latest, other = (known, fill) if fill.revision < known.revision else (fill, known)
     if latest.commission is None:
         latest = replace(latest, commission=other.commission, commission_currency=other.commission_currency)
-    return tuple(latest if old.fill_id == fill.fill_id else old for old in fills)
+    merged = tuple(latest if old.fill_id == fill.fill_id else old for old in fills)
+    return _given_way(merged, latest.quantity - known.quantity)
+
+
+def _given_way(fills: tuple[Fill, ...], told: Decimal) -> tuple[Fill, ...]:
+    """A person's executions with `told` units less, because the broker has told of those itself."""
+    kept = []
+    for fill in fills:
+        if by_person(fill) and told > 0:
+            less = min(fill.quantity, told)
+            told -= less
+            fill = replace(fill, quantity=fill.quantity - less, revision=fill.revision + bool(less))  # noqa: PLW2901
+        kept.append(fill)
+    return tuple(kept)

@@ -6,17 +6,37 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
-from robotrading.adapters.ledger.audit import note
+from robotrading.adapters.ledger.audit import entries, note
 from robotrading.adapters.ledger.book import owned, positions, was_closed
 from robotrading.adapters.ledger.database import Database
-from robotrading.adapters.ledger.stored import as_text
+from robotrading.adapters.ledger.stored import as_text, read_instrument
 from robotrading.adapters.ledger.tables import day_capital, day_stops, equity, halts, holdings_seen
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Holding, Position
 from robotrading.domain.instrument import Instrument
+
+_EQUITY = select(equity.c.net_liquidation).where(equity.c.account_id == bindparam("of"))
+_EQUITY_AT = _EQUITY.where(equity.c.at == bindparam("then"))
+_EQUITY_SINCE = _EQUITY.where(equity.c.at >= bindparam("then")).order_by(equity.c.at).limit(1)
+_ADD_EQUITY = insert(equity).inline()
+_CAPITAL = select(day_capital.c.amount).where(
+    day_capital.c.account_id == bindparam("of"),
+    day_capital.c.day == bindparam("then"),
+    day_capital.c.currency == bindparam("in"),
+)
+_PIN = insert(day_capital).inline()
+_HALT = select(halts.c.reason).where(halts.c.resumed_at.is_(None)).order_by(halts.c.halt_id).limit(1)
+_ADD_HALT = insert(halts).inline()
+_RESUME = update(halts).where(halts.c.resumed_at.is_(None))
+_STOP = select(day_stops.c.reason).where(
+    day_stops.c.account_id == bindparam("of"), day_stops.c.day == bindparam("then")
+)
+_ADD_STOP = insert(day_stops).inline()
+_SEEN = select(holdings_seen).where(holdings_seen.c.account_id == bindparam("of"))
+_FORGET_SEEN = delete(holdings_seen).where(holdings_seen.c.account_id == bindparam("of"))
+_SEE = insert(holdings_seen).inline()
 
 
 class Holdings:
@@ -35,64 +55,54 @@ class Holdings:
     def save_equity(self, at: datetime, account_id: str, net_liquidation: Decimal, currency: str) -> None:
         row = {"at": at, "account_id": account_id, "net_liquidation": net_liquidation, "currency": currency}
         with self._database.transaction() as connection:
-            same = connection.execute(
-                select(equity.c.at).where(equity.c.account_id == account_id, equity.c.at == at)
-            ).first()
-            if same is None:
-                connection.execute(insert(equity).values(row))
+            if connection.execute(_EQUITY_AT, {"of": account_id, "then": at}).first() is None:
+                connection.execute(_ADD_EQUITY, row)
 
     def day_start_equity(self, account_id: str, since: datetime) -> Decimal | None:
         with self._database.transaction(reading=True) as connection:
-            return connection.execute(
-                select(equity.c.net_liquidation)
-                .where(equity.c.account_id == account_id, equity.c.at >= since)
-                .order_by(equity.c.at)
-                .limit(1)
-            ).scalar()
+            return connection.execute(_EQUITY_SINCE, {"of": account_id, "then": since}).scalar()
 
     def pin_capital(self, account_id: str, day: date, amount: Decimal, currency: str) -> Decimal:
-        key = {"account_id": account_id, "day": day, "currency": currency}
         with self._database.transaction() as connection:
-            pinned = connection.execute(select(day_capital.c.amount).filter_by(**key)).scalar()
+            pinned = connection.execute(_CAPITAL, {"of": account_id, "then": day, "in": currency}).scalar()
             if pinned is None:
-                connection.execute(insert(day_capital).values(amount=amount, **key))
+                row = {"account_id": account_id, "day": day, "currency": currency, "amount": amount}
+                connection.execute(_PIN, row)
             return amount if pinned is None else pinned
 
     def halted(self) -> str:
         with self._database.transaction(reading=True) as connection:
-            reason = connection.execute(select(halts.c.reason).where(halts.c.resumed_at.is_(None)).limit(1)).scalar()
-        return reason or ""
+            return connection.execute(_HALT).scalar() or ""
 
     def halt(self, reason: str, at: datetime, who: str) -> None:
+        reason = reason or "no reason given"
         with self._database.transaction() as connection:
-            if connection.execute(select(halts.c.halt_id).where(halts.c.resumed_at.is_(None))).first() is None:
-                connection.execute(insert(halts).values(reason=reason, halted_at=at, halted_by=who, resumed_by=""))
+            if connection.execute(_HALT).first() is None:
+                row = {"reason": reason, "halted_at": at, "halted_by": who[:80], "resumed_by": ""}
+                connection.execute(_ADD_HALT, row)
                 note(connection, AuditEntry(at, who, "halt", "trading", "", reason))
 
     def resume(self, at: datetime, who: str) -> bool:
         with self._database.transaction() as connection:
-            standing = halts.c.resumed_at.is_(None)
-            reason = connection.execute(select(halts.c.reason).where(standing).limit(1)).scalar()
+            reason = connection.execute(_HALT).scalar()
             if reason is None:
                 return False
-            connection.execute(update(halts).where(standing).values(resumed_at=at, resumed_by=who))
+            connection.execute(_RESUME, {"resumed_at": at, "resumed_by": who[:80]})
             note(connection, AuditEntry(at, who, "resume", "trading", reason, ""))
             return True
 
     def stop_day(self, account_id: str, day: date, reason: str, at: datetime) -> None:
-        key = {"account_id": account_id, "day": day}
+        reason = reason or "no reason given"
         with self._database.transaction() as connection:
-            if connection.execute(select(day_stops.c.at).filter_by(**key)).first() is None:
-                connection.execute(insert(day_stops).values(reason=reason, at=at, **key))
+            if connection.execute(_STOP, {"of": account_id, "then": day}).first() is None:
+                connection.execute(_ADD_STOP, {"account_id": account_id, "day": day, "reason": reason, "at": at})
                 note(connection, AuditEntry(at, "robotrading", "stop entries", f"{account_id} {day}", "", reason))
 
     def day_stopped(self, account_id: str, day: date) -> str:
         with self._database.transaction(reading=True) as connection:
-            query = select(day_stops.c.reason).filter_by(account_id=account_id, day=day)
-            return connection.execute(query).scalar() or ""
+            return connection.execute(_STOP, {"of": account_id, "then": day}).scalar() or ""
 
     def see_holdings(self, account_id: str, holdings: Sequence[Holding], at: datetime) -> Sequence[Holding]:
-        here = holdings_seen.c.account_id == account_id
         rows = [
             {
                 "account_id": account_id,
@@ -105,15 +115,14 @@ class Holdings:
             for one in holdings
         ]
         with self._database.transaction() as connection:
-            before = connection.execute(select(holdings_seen).where(here).order_by(holdings_seen.c.instrument_key))
-            seen = [
-                Holding(msgspec.json.decode(row.instrument, type=Instrument), row.quantity, row.owned, row.at)
-                for row in before
-            ]
-            connection.execute(delete(holdings_seen).where(here))
+            before = connection.execute(_SEEN, {"of": account_id}).all()
+            connection.execute(_FORGET_SEEN, {"of": account_id})
             if rows:
-                connection.execute(insert(holdings_seen), rows)
-        return seen
+                connection.execute(_SEE, rows)
+        return [
+            Holding(read_instrument(row.instrument), row.quantity, row.owned, row.at)
+            for row in sorted(before, key=lambda row: row.instrument_key)
+        ]
 
     def was_closed(self, instrument: Instrument, day: date) -> bool:
         with self._database.transaction(reading=True) as connection:
@@ -122,3 +131,8 @@ class Holdings:
     def audit(self, entry: AuditEntry) -> None:
         with self._database.transaction() as connection:
             note(connection, entry)
+
+    def audit_log(self, limit: int = 100) -> Sequence[AuditEntry]:
+        """The newest lines of the audit log, newest first."""
+        with self._database.transaction(reading=True) as connection:
+            return entries(connection, limit)
