@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from robotrading import __version__
-from robotrading.cli import config, gateway, run, session, status
+from robotrading.cli import calendar, config, gateway, run, session, status
 
 app = typer.Typer(
     name="robotrading",
@@ -47,6 +47,7 @@ app.command(rich_help_panel="Look")(status.status)
 app.add_typer(config.app, name="config", rich_help_panel="Look")
 app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
 app.command("session", hidden=True)(session.session)
+app.command("session-calendar", hidden=True)(calendar.session_calendar)
 
 
 def main() -> None:

@@ -40,8 +40,8 @@ def check(config: ConfigPath = None) -> None:
 
     file = config or find_file(Path())
     found = load_or_exit(file)
-    sessions = ", ".join(
-        f"{kind} {float(found.sessions[kind].share) * 100:g} % at {_when(found, kind)}" for kind in found.enabled
+    sessions = "; ".join(
+        f"{kind} {float(found.sessions[kind].share) * 100:g} %, {_when(found, kind)}" for kind in found.enabled
     )
     where = f"mode {found.broker.mode}, gateway {found.broker.gateway}, sessions: {sessions or 'none'}"
     write("\n".join([f"{file or 'built-in defaults'}: fine", where, *(f"note: {note}" for note in notes(found))]))
@@ -77,7 +77,7 @@ def _when(config: Config, kind: str) -> str:
     from robotrading.domain.instrument import AssetClass  # noqa: PLC0415
 
     session = config.sessions[AssetClass(kind)]
-    return f"{session.at} {session.timezone}"
+    return session.schedule
 
 
 def _say_what_is_wrong(text: str) -> None:

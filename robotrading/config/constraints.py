@@ -18,6 +18,7 @@ from robotrading.portfolio.construct import ConstructSettings
 from robotrading.portfolio.costs import CostSettings
 from robotrading.portfolio.limits import LimitSettings
 from robotrading.portfolio.sizing import SizingSettings
+from robotrading.service.settings import ServiceSettings
 from robotrading.session.settings import CapitalSettings, ExecutionSettings, SessionSettings, UniverseSettings
 from robotrading.strategy.chain import SignalSettings
 from robotrading.strategy.checks import CheckSettings
@@ -39,8 +40,7 @@ class Form:
 
 SYMBOL = Form(r"^[A-Z0-9^=][A-Z0-9.^=-]{0,19}$", "a symbol in capitals as Yahoo writes it, e.g. AAPL, BRK-B, BTC-USD")
 CURRENCY = Form(r"^[A-Z]{3}$", "a currency code of three capitals, e.g. USD")
-CLOCK = Form(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time of day as HH:MM, 00:00 to 23:59")
-ZONE = Form(r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", "a time zone of the IANA list, e.g. America/New_York")
+SCHEDULE = Form(r"^\S.{0,299}$", "a schedule, e.g. 15 minutes before the close; see docs/scheduling.md")
 ACCOUNT = Form(r"^([A-Z][A-Z0-9]{3,15})?$", "an account id as the broker writes it, e.g. DU1234567, or ''")
 HOST = Form(r"^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252})$", "a host name or an address, e.g. 127.0.0.1")
 URL_OR_NONE = Form(r"^(https?://[^\s@?#]+)?$", "an address from http:// or https:// on, or ''")
@@ -96,6 +96,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "feeds": Rule("How each source of prices is asked, and the cache."),
         "mail": Rule("The SMTP account reports are sent from; without one, reports stay on disk."),
         "state_dir": Rule("Folder of ledger, reports and cache; relative to this file.", form=LINE, least_items=1),
+        "service": Rule("The service that runs the sessions by their schedules; times in seconds."),
         "log": Rule("What is written to the log."),
         "origins": _HIDDEN,
     },
@@ -121,6 +122,16 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "gateway_restart_minutes": _n("Minutes until the restarted gateway is logged in.", "1", "720"),
         "quiet_margin": _n("No order leaves in the last seconds before a quiet time.", "0", "3600"),
     },
+    ServiceSettings: {
+        "misfire_grace": _n("How late a missed session may still start; 0 for never.", "0", _DAY),
+        "before_close": _n("No missed session is started this short before the market's close.", "0", "14400"),
+        "refresh_seconds": _n("The clock is looked at this often even when nothing is due.", "1", "600"),
+        "stop_seconds": _n("The longest a stop may take; orders are cancelled or finished in it.", "5", "3600"),
+        "host": Rule("Where health, metrics and the page are served; keep it local.", form=HOST),
+        "port": _n("Its port; 0 serves nothing.", "0", "65535"),
+        "token": Rule("Allows what changes things.", secret="ROBOTRADING_TOKEN", form=LINE),  # noqa: S106  a name
+        "watchdog_seconds": _n("A loop that does not answer for this long is ended.", "5", "3600"),
+    },
     LogSettings: {"level": Rule("The least serious message that is written.")},
     SessionSettings: {
         "kind": _HIDDEN,
@@ -129,8 +140,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "universe": Rule("Which instruments are considered, and how they trade."),
         "sources": Rule("Price sources in order of fallback.", choices=SOURCES, least_items=1),
         "enabled": Rule("Whether `run all` includes this session."),
-        "at": Rule("Wall time of the run, in `timezone`.", form=CLOCK),
-        "timezone": Rule("Time zone of `at`.", form=ZONE),
+        "schedule": Rule("When the service runs it, in the exchange's time.", form=SCHEDULE),
         "deadline": _n("Seconds after which the session's process is ended.", "30", _DAY),
         "memory_mb": _n("The most memory of the session's process, in MB.", "256", "1048576"),
         "history_days": _n("Trading days of prices asked for.", "60", "20000"),

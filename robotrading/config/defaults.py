@@ -17,6 +17,7 @@ from robotrading.portfolio.construct import ConstructSettings, Scheme
 from robotrading.portfolio.costs import CostSettings
 from robotrading.portfolio.limits import LimitSettings
 from robotrading.portfolio.sizing import SizingSettings
+from robotrading.service.settings import ServiceSettings
 from robotrading.session.settings import CapitalSettings, SessionSettings, UniverseSettings
 from robotrading.strategy.chain import SignalSettings
 from robotrading.strategy.checks import CheckSettings
@@ -51,6 +52,7 @@ def default_config() -> Config:
         feeds=FeedSettings(),
         mail=MailSettings(),
         state_dir=Path("state"),
+        service=ServiceSettings(),
         log=LogSettings(),
     )
 
@@ -77,7 +79,7 @@ def _bonds() -> SessionSettings:
         share=Decimal("0.30"),
         universe=UniverseSettings(symbols=tuple(_BONDS)),
         sources=("yahoo", "alpha_vantage"),
-        at="15:00",
+        schedule="1 hour before the close",
         client_id=_BASE_CLIENT_ID + CLIENT_ID_OFFSETS[AssetClass.BONDS],
         checks=CheckSettings(max_constant_days=30, min_annual_volatility=0.0001),
         construct=ConstructSettings(scheme=Scheme.FIXED, fixed=fixed, scale_min=Decimal("0.75")),
@@ -93,8 +95,7 @@ def _crypto() -> SessionSettings:
             symbols=("BTC-USD", "ETH-USD"), exchange="PAXOS", lot=Decimal("0.00000001"), tick=Decimal("0.0001")
         ),
         sources=("yahoo",),
-        at="14:00",
-        timezone="UTC",
+        schedule="at 14:00",
         client_id=_BASE_CLIENT_ID + CLIENT_ID_OFFSETS[AssetClass.CRYPTO],
         history_days=1900,
         checks=CheckSettings(min_days=365),

@@ -43,7 +43,7 @@ Without a file the defaults hold: paper mode, embedded gateway. A key that is le
 - `robotrading config schema` prints the JSON Schema (draft 2020-12). Editors that understand the first line of
   `config.yaml` complete and check keys while you type.
 
-Values are read as what their key asks for, exactly as written: `at: 15:30` is a time, the symbols `ON` and `NO` are
+Values are read as what their key asks for, exactly as written: `15:30` is text, the symbols `ON` and `NO` are
 text, and `0.1` is one tenth. Switches are `true` or `false`. Duplicate keys, tabs in the indentation, tags and merge
 keys (`<<`) are refused. Fractions run from 0 to 1. Relative paths start at the folder of the file; `~` is the home
 folder.

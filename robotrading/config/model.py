@@ -17,6 +17,7 @@ from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.domain.instrument import AssetClass
 from robotrading.execution.quiet import QuietTimes, restart, window
+from robotrading.service.settings import ServiceSettings
 from robotrading.session.settings import CapitalSettings, SessionSettings
 
 CLIENT_ID_OFFSETS = {AssetClass.EQUITIES: 1, AssetClass.BONDS: 2, AssetClass.CRYPTO: 3}
@@ -97,6 +98,7 @@ class Config:
     mail: MailSettings
     state_dir: Path
     log: LogSettings
+    service: ServiceSettings = field(default_factory=ServiceSettings)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -7,7 +7,6 @@ Invariant: one rule, one function; a rule reads a built `Config` and nothing els
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import OrderType
 from robotrading.execution.quiet import restart, window
 from robotrading.portfolio.construct import Scheme
+from robotrading.session.schedule import parse_schedule
 from robotrading.session.settings import SessionSettings, UniverseKind
 
 
@@ -201,13 +201,11 @@ def _ordered(path: KeyPath, settings: object, low: str, high: str) -> Iterator[V
         yield Violation((*path, low), text, ((*path, high),))
 
 
-def _zone_exists(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
+def _schedule_is_understood(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
     try:
-        zoneinfo.ZoneInfo(session.timezone)
-    except (KeyError, ValueError, OSError):
-        hint = nearest(session.timezone, zoneinfo.available_timezones())
-        text = f"{quoted(session.timezone)} is no time zone of the IANA list, e.g. America/New_York.{hint}"
-        yield Violation((*path, "timezone"), text)
+        parse_schedule(session.schedule, session.kind)
+    except ValueError as error:
+        yield Violation((*path, "schedule"), str(error))
 
 
 def _universe_is_named(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
@@ -331,7 +329,7 @@ _RULES: tuple[Rule, ...] = (
     _waits_are_ordered,
 )
 _SESSION_RULES: tuple[SessionRule, ...] = (
-    _zone_exists,
+    _schedule_is_understood,
     _universe_is_named,
     _symbols_are_spelt_right,
     _chain_ends_with_hold,

@@ -60,8 +60,8 @@ class UniverseSettings:
 class SessionSettings:
     """One asset class: its share of the capital, its universe, and every rule of its pipeline.
 
-    `share` is the fraction of the bot's capital. `at` is the wall time in `timezone` at which the session runs
-    (`HH:MM`); `deadline` (seconds) and `memory_mb` bound the process. `sources` is the order of fallback.
+    `share` is the fraction of the bot's capital. `schedule` says in words when the service runs the session (see
+    `session/schedule.py`); `deadline` (seconds) and `memory_mb` bound the process. `sources` is the order of fallback.
     """
 
     kind: AssetClass
@@ -69,8 +69,7 @@ class SessionSettings:
     universe: UniverseSettings
     sources: tuple[str, ...]
     enabled: bool = True
-    at: str = "15:30"
-    timezone: str = "America/New_York"
+    schedule: str = "30 minutes before the close"
     deadline: float = 1500.0
     memory_mb: int = 2048
     client_id: int = 101

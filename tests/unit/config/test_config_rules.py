@@ -144,9 +144,9 @@ def test_numbers_arrive_digit_for_digit(tmp_path: Path) -> None:
 
 
 def test_words_that_old_yaml_turns_into_something_else_stay_words(tmp_path: Path) -> None:
-    text = "sessions: {equities: {at: 15:30, universe: {symbols: [ON, NO, Y, TRUE, 1COV, 1E5]}}}\n"
+    text = "sessions: {equities: {schedule: at 15:30, universe: {symbols: [ON, NO, Y, TRUE, 1COV, 1E5]}}}\n"
     session = loaded(tmp_path, text).sessions[AssetClass.EQUITIES]
-    assert session.at == "15:30"
+    assert session.schedule == "at 15:30"
     assert session.universe.symbols == ("ON", "NO", "Y", "TRUE", "1COV", "1E5")
 
 
