@@ -1,14 +1,15 @@
-"""The owner's positions, changed only by executions."""
+"""The owner's positions, moved by executions, and what was closed on which day."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from robotrading.adapters.ledger.stored import as_text, read_instrument
 from robotrading.adapters.ledger.tables import active_positions as table
 from robotrading.adapters.ledger.tables import closed_positions_today as closed
 from robotrading.domain.book import Position
@@ -16,69 +17,115 @@ from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Fill
 from robotrading.execution.ownership import Owned, book
 
+_HERE = (table.c.owner == bindparam("who")) & (table.c.instrument_key == bindparam("which"))
+_ONE = select(table.c.quantity, table.c.cost).where(_HERE)
+_ADD = insert(table).inline()
+_CHANGE = update(table).where(_HERE)
+_REMOVE = delete(table).where(_HERE)
+_ALL = select(table)
+_OF_OWNER = _ALL.where(table.c.owner == bindparam("who"))
+_OF_INSTRUMENT = _ALL.where(table.c.instrument_key == bindparam("which"))
+_QUANTITIES = select(table.c.quantity).where(table.c.instrument_key == bindparam("which"))
+
+_CLOSED_HERE = (
+    (closed.c.instrument_key == bindparam("which"))
+    & (closed.c.owner == bindparam("who"))
+    & (closed.c.day == bindparam("then"))
+)
+_CLOSED = select(closed.c.at).where(_CLOSED_HERE)
+_CLOSE = insert(closed).inline()
+_REOPEN = delete(closed).where(_CLOSED_HERE)
+_CLOSED_BY_ANY = (
+    select(closed.c.at).where(closed.c.instrument_key == bindparam("which"), closed.c.day == bindparam("then")).limit(1)
+)
+
 
 def book_fill(connection: Connection, owner: str, fill: Fill, replaced: Fill | None, day: date) -> None:
     """Move the owner's position by one execution of an exchange day, inside the caller's transaction."""
-    here = (table.c.owner == owner) & (table.c.instrument_key == fill.instrument.key)
-    row = connection.execute(select(table.c.quantity, table.c.cost).where(here)).first()
-    before = Owned(row.quantity, row.cost) if row else Owned()
+    row = stored(connection, fill.instrument, owner)
+    before = row or Owned()
     after = book(before, fill, replaced)
     if after.quantity == 0:
-        connection.execute(delete(table).where(here))
-        if before.quantity:
-            close(connection, fill.instrument, owner, day, fill.at)
-    elif row:
-        connection.execute(update(table).where(here).values(quantity=after.quantity, cost=after.cost))
+        remove(connection, fill.instrument, owner)
+    elif row is not None:
+        change(connection, fill.instrument, owner, after)
     else:
-        connection.execute(insert(table).values(_row(owner, fill, after, fill.at)))
-    if after.quantity and replaced is not None:  # a correction has brought back what was thought sold
-        reopen(connection, fill.instrument, owner, day)
+        add(connection, fill.instrument, owner, after, fill.at)
+    if before.quantity and (after.quantity == 0 or before.quantity > 0 > after.quantity):
+        close(connection, fill.instrument, owner, day, fill.at)
+    elif replaced is not None and before.quantity <= 0 < after.quantity:
+        reopen(connection, fill.instrument, owner, day)  # a correction has brought back what was thought sold
+
+
+def stored(connection: Connection, instrument: Instrument, owner: str) -> Owned | None:
+    """What lies in the owner's row, below zero too; None without one."""
+    row = connection.execute(_ONE, {"who": owner, "which": instrument.key}).first()
+    return None if row is None else Owned(row.quantity, row.cost)
+
+
+def add(connection: Connection, instrument: Instrument, owner: str, owned: Owned, opened_at: datetime) -> None:
+    """A row that is not there yet."""
+    row = {
+        "owner": owner,
+        "instrument_key": instrument.key,
+        "quantity": owned.quantity,
+        "cost": owned.cost,
+        "opened_at": opened_at,
+        "instrument": as_text(instrument),
+    }
+    connection.execute(_ADD, row)
+
+
+def change(connection: Connection, instrument: Instrument, owner: str, owned: Owned) -> None:
+    """Another quantity and cost for a row that is there."""
+    values = {"who": owner, "which": instrument.key, "quantity": owned.quantity, "cost": owned.cost}
+    connection.execute(_CHANGE, values)
+
+
+def remove(connection: Connection, instrument: Instrument, owner: str) -> None:
+    """No row any more."""
+    connection.execute(_REMOVE, {"who": owner, "which": instrument.key})
 
 
 def close(connection: Connection, instrument: Instrument, owner: str, day: date, at: datetime) -> None:
     """Remember that the last unit was sold on an exchange day; once."""
-    key = {"instrument_key": instrument.key, "owner": owner, "day": day}
-    if connection.execute(select(closed.c.at).filter_by(**key)).first() is None:
-        body = msgspec.json.encode(instrument).decode()
-        connection.execute(insert(closed).values(at=at, instrument=body, **key))
+    key = {"which": instrument.key, "who": owner, "then": day}
+    if connection.execute(_CLOSED, key).first() is None:
+        row = {"instrument_key": instrument.key, "owner": owner, "day": day, "at": at}
+        connection.execute(_CLOSE, {**row, "instrument": as_text(instrument)})
 
 
 def reopen(connection: Connection, instrument: Instrument, owner: str, day: date) -> None:
     """It was not closed after all."""
-    connection.execute(delete(closed).filter_by(instrument_key=instrument.key, owner=owner, day=day))
+    connection.execute(_REOPEN, {"which": instrument.key, "who": owner, "then": day})
 
 
-def _row(owner: str, fill: Fill, after: Owned, opened_at: datetime) -> dict[str, object]:
-    return {
-        "owner": owner,
-        "instrument_key": fill.instrument.key,
-        "quantity": after.quantity,
-        "cost": after.cost,
-        "opened_at": opened_at,
-        "instrument": msgspec.json.encode(fill.instrument).decode(),
-    }
-
-
-def positions(connection: Connection, owner: str | None) -> Sequence[Position]:
+def positions(connection: Connection, owner: str | None) -> list[Position]:
     """What is owned, by one owner or by all, in the order of the instruments' keys."""
-    query = select(table).order_by(table.c.instrument_key, table.c.owner)
-    if owner is not None:
-        query = query.where(table.c.owner == owner)
-    found = []
-    for row in connection.execute(query):
-        owned = Owned(row.quantity, row.cost)
-        if owned.quantity > Decimal(0):
-            instrument = msgspec.json.decode(row.instrument, type=Instrument)
-            found.append(Position(instrument, owned.quantity, owned.avg_cost, row.owner, row.opened_at))
-    return found
+    rows = connection.execute(_ALL) if owner is None else connection.execute(_OF_OWNER, {"who": owner})
+    return _held(rows.all())
+
+
+def positions_in(connection: Connection, instrument: Instrument) -> list[Position]:
+    """Who owns one instrument."""
+    return _held(connection.execute(_OF_INSTRUMENT, {"which": instrument.key}).all())
+
+
+def _held(rows: Sequence[Row[Any]]) -> list[Position]:
+    # Sorted here: the engines' own order of texts depends on their locale.
+    ours = sorted((row for row in rows if row.quantity > 0), key=lambda row: (row.instrument_key, row.owner))
+    return [
+        Position(read_instrument(row.instrument), row.quantity, row.cost / row.quantity, row.owner, row.opened_at)
+        for row in ours
+    ]
 
 
 def owned(connection: Connection, instrument: Instrument) -> Decimal:
     """Quantity of one instrument over all owners."""
-    rows = connection.execute(select(table.c.quantity).where(table.c.instrument_key == instrument.key))
+    rows = connection.execute(_QUANTITIES, {"which": instrument.key})
     return sum((row.quantity for row in rows), Decimal(0))
 
 
 def was_closed(connection: Connection, instrument: Instrument, day: date) -> bool:
     """Whether any owner sold its last unit on an exchange day."""
-    return connection.execute(select(closed.c.at).filter_by(instrument_key=instrument.key, day=day)).first() is not None
+    return connection.execute(_CLOSED_BY_ANY, {"which": instrument.key, "then": day}).first() is not None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from robotrading.adapters.ledger.database import Database
 from robotrading.adapters.ledger.tables import leases, occurrences
@@ -17,26 +17,42 @@ from robotrading.domain.instrument import AssetClass
 FARTHEST_SECONDS = 3600.0
 """No copy asks for a lease as long as this: one that ends later was written under a wrong clock."""
 
+_LEASE = select(leases).where(leases.c.name == bindparam("of"))
+_FIRST_LEASE = insert(leases).inline()
+_CHANGE_LEASE = update(leases).where(leases.c.name == bindparam("of"))
+_RELEASE = _CHANGE_LEASE.where(leases.c.fence == bindparam("mine"))
+_OCCURRENCE = select(occurrences).where(occurrences.c.key == bindparam("of"))
+_TAKE = insert(occurrences).inline()
+_FINISH = update(occurrences).where(occurrences.c.key == bindparam("of"), occurrences.c.finished_at.is_(None))
+_SINCE = (
+    select(occurrences)
+    .where(occurrences.c.due_at >= bindparam("since"))
+    .order_by(occurrences.c.due_at, occurrences.c.kind)
+)
 
-def require_valid(connection: Connection, lease: Lease, now: datetime, margin: float = 0.0) -> None:
-    """Inside the transaction that relies on it: the lease is the newest of its name, with more than `margin` s left.
+
+def require_valid(connection: Connection, lease: Lease, now: datetime, margin: float = 0.0) -> datetime:
+    """When it ends: inside the transaction that relies on it, the lease is the newest, with more than `margin` s left.
 
     Raises `LeaseLost`.
     """
     row = _row(connection, lease.name)
-    if row is None or row.fence != lease.fence:
-        taken = "nobody holds it" if row is None else f"{row.holder} has it since"
+    if row is None or row.fence != lease.fence or row.holder != lease.holder:
+        taken = f"{row.holder} has it since" if row is not None and row.holder else "nobody holds it"
         raise LeaseLost(f"{lease.name}: the right to act has passed from {lease.holder}; {taken}; nothing is sent")
-    if row.expires_at <= now + timedelta(seconds=margin):
-        ended = "ran out" if row.expires_at <= now else "runs out"
+    ends: datetime = row.expires_at
+    if ends <= now + timedelta(seconds=margin):
+        ended = "ran out" if ends <= now else "runs out"
         raise LeaseLost(
-            f"{lease.name}: the right of {lease.holder} {ended} at {row.expires_at:%H:%M:%S} UTC and was not renewed; "
+            f"{lease.name}: the right of {lease.holder} {ended} at {ends:%H:%M:%S} UTC and was not renewed; "
             "nothing is sent"
         )
+    return ends
 
 
 ACCOUNT = "account:"
 """How the names of the accounts' leases begin."""
+_ACCOUNTS = select(leases.c.name).where(leases.c.name.startswith(ACCOUNT))
 
 
 class SqlClaims:
@@ -46,45 +62,44 @@ class SqlClaims:
         self._database = database
 
     def claim(self, name: str, holder: str, now: datetime, seconds: float, grace: float = 0.0) -> Lease | None:
+        if not holder:
+            raise LedgerError(f"{name}: a lease needs a holder's name; '' means that nobody has it")
         until = now + timedelta(seconds=seconds)
         with self._database.transaction() as connection:
             row = _row(connection, name)
             if row is None:
-                connection.execute(insert(leases).values(name=name, holder=holder, fence=1, expires_at=until))
+                connection.execute(_FIRST_LEASE, {"name": name, "holder": holder, "fence": 1, "expires_at": until})
                 return Lease(name, holder, 1, until)
             if row.holder not in ("", holder) and now < row.expires_at + timedelta(seconds=grace):
                 _require_sane(row, now)
                 return None
             fence = row.fence + 1
-            values = {"holder": holder, "fence": fence, "expires_at": until}
-            connection.execute(update(leases).where(leases.c.name == name).values(values))
+            connection.execute(_CHANGE_LEASE, {"of": name, "holder": holder, "fence": fence, "expires_at": until})
             return Lease(name, holder, fence, until)
 
     def renew(self, lease: Lease, now: datetime, seconds: float) -> Lease:
-        until = now + timedelta(seconds=seconds)
         with self._database.transaction() as connection:
-            require_valid(connection, lease, now)
-            connection.execute(update(leases).where(leases.c.name == lease.name).values(expires_at=until))
+            until = max(require_valid(connection, lease, now), now + timedelta(seconds=seconds))
+            connection.execute(_CHANGE_LEASE, {"of": lease.name, "expires_at": until})
         return Lease(lease.name, lease.holder, lease.fence, until)
 
     def release(self, lease: Lease, now: datetime) -> None:
-        mine = (leases.c.name == lease.name) & (leases.c.fence == lease.fence)
         with self._database.transaction() as connection:
-            connection.execute(update(leases).where(mine).values(holder="", expires_at=now))
+            values = {"of": lease.name, "mine": lease.fence, "holder": "", "expires_at": now}
+            connection.execute(_RELEASE, values)
 
     def dedicate(self, name: str, now: datetime) -> None:
         """Make this database the home of one account, whose lease nobody holds yet.
 
         Raises `LedgerError` where it is another account's home already.
         """
-        accounts = select(leases.c.name).where(leases.c.name.startswith(ACCOUNT))
         with self._database.transaction(reading=True) as connection:
-            found = set(connection.execute(accounts).scalars())
+            found = set(connection.execute(_ACCOUNTS).scalars())
         if not found:
             with self._database.transaction() as connection:
-                found = set(connection.execute(accounts).scalars())
+                found = set(connection.execute(_ACCOUNTS).scalars())
                 if not found:
-                    connection.execute(insert(leases).values(name=name, holder="", fence=0, expires_at=now))
+                    connection.execute(_FIRST_LEASE, {"name": name, "holder": "", "fence": 0, "expires_at": now})
                     return
         if found != {name}:
             raise LedgerError(
@@ -108,34 +123,22 @@ class SqlClaims:
     def claim_occurrence(self, occurrence: Occurrence, lease: Lease, now: datetime) -> bool:
         with self._database.transaction() as connection:
             require_valid(connection, lease, now)
-            here = occurrences.c.key == occurrence.key
-            if connection.execute(select(occurrences.c.key).where(here)).first() is not None:
+            if connection.execute(_OCCURRENCE, {"of": occurrence.key}).first() is not None:
                 return False
-            connection.execute(
-                insert(occurrences).values(
-                    key=occurrence.key,
-                    kind=occurrence.kind.value,
-                    trading_date=occurrence.trading_date,
-                    due_at=occurrence.due_at,
-                    holder=lease.holder,
-                    fence=lease.fence,
-                    claimed_at=now,
-                    run_id="",
-                    outcome="",
-                )
-            )
+            connection.execute(_TAKE, _taken(occurrence, lease, now))
             return True
 
     def finish_occurrence(self, occurrence: Occurrence, run_id: str, outcome: str, now: datetime) -> None:
-        values = {"run_id": run_id, "outcome": outcome, "finished_at": now}
-        here = (occurrences.c.key == occurrence.key) & occurrences.c.finished_at.is_(None)
+        values = {"of": occurrence.key, "run_id": run_id, "outcome": outcome, "finished_at": now}
         with self._database.transaction() as connection:
-            connection.execute(update(occurrences).where(here).values(values))
+            if connection.execute(_FINISH, values).rowcount:
+                return
+            if connection.execute(_OCCURRENCE, {"of": occurrence.key}).first() is None:
+                raise LedgerError(f"{occurrence.key} was never claimed; an occurrence is claimed before it is finished")
 
     def occurrences(self, since: datetime) -> Sequence[Claim]:
-        query = select(occurrences).where(occurrences.c.due_at >= since).order_by(occurrences.c.due_at)
         with self._database.transaction(reading=True) as connection:
-            return [_claim(row) for row in connection.execute(query)]
+            return [_claim(row) for row in connection.execute(_SINCE, {"since": since})]
 
 
 def _require_sane(row: Row[Any], now: datetime) -> None:
@@ -149,7 +152,21 @@ def _require_sane(row: Row[Any], now: datetime) -> None:
 
 
 def _row(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(leases).where(leases.c.name == name)).first()
+    return connection.execute(_LEASE, {"of": name}).first()
+
+
+def _taken(occurrence: Occurrence, lease: Lease, now: datetime) -> dict[str, Any]:
+    return {
+        "key": occurrence.key,
+        "kind": occurrence.kind.value,
+        "trading_date": occurrence.trading_date,
+        "due_at": occurrence.due_at,
+        "holder": lease.holder,
+        "fence": lease.fence,
+        "claimed_at": now,
+        "run_id": "",
+        "outcome": "",
+    }
 
 
 def _claim(row: Row[Any]) -> Claim:

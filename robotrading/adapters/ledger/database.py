@@ -1,62 +1,83 @@
 """One database and its transactions: SQLite (WAL) or PostgreSQL by URL.
 
-Invariant: writers queue at the start of their transaction, on both engines, so that what a transaction has read is
-still true when it writes; readers wait for nobody. What a transaction has returned from is on the disk.
+Invariants: writers queue at the start of their transaction, on both engines, so that what a transaction has read is
+still true when it writes; a reader sees one moment of the whole database and waits for nobody. What a writing
+transaction has returned from is on the disk (`synchronous=FULL`; PostgreSQL's `synchronous_commit`).
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from msgspec import MsgspecError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from robotrading.adapters.ledger.migrate import migrate
+from robotrading.adapters.ledger.words import cause, place
 from robotrading.domain.errors import LedgerError
 
 _WRITERS = 0x726F626F
 """The key of PostgreSQL's advisory lock under which all writers of one ledger queue."""
+_WAY_OUT = "write sqlite:///path or postgresql://user@host/name"
 
 
 class Database:
     """Hands out transactions; every trouble of the engine is a `LedgerError`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._writing = engine
+        self._reading = engine.execution_options(**_reader_options(engine))
 
     @property
     def name(self) -> str:
-        """The URL without its password."""
-        return self._engine.url.render_as_string()
+        """Where it is, without any secret."""
+        return place(self._writing.url)
 
     @property
     def engine(self) -> Engine:
-        return self._engine
+        return self._writing
 
     @contextmanager
     def transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        """All or nothing. Raises `LedgerError`; then nothing was written."""
+        """All or nothing. Raises `LedgerError`; its text says whether something may have been written all the same."""
+        said = False
         try:
-            with self._engine.connect().execution_options(reading=reading) as connection, connection.begin():
+            with (self._reading if reading else self._writing).connect() as connection, connection.begin():
                 yield connection
-        except SQLAlchemyError as error:
-            raise LedgerError(f"{self.name}: {error.__class__.__name__}: {error}; nothing was written") from error
+                said = not reading
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            outcome = "whether it was written is not known" if said else "nothing was written"
+            raise LedgerError(f"{self.name}: {cause(error, self._writing.url)}; {outcome}") from error
+        except (MsgspecError, ValueError, InvalidOperation) as error:
+            raise LedgerError(
+                f"{self.name}: a stored value cannot be read: {error}; nothing was written; "
+                "see `robotrading ledger check`, and restore a backup if the file is damaged"
+            ) from error
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._writing.dispose()
 
 
-def open_database(url: str, *, busy_seconds: float = 10.0) -> Database:
-    """Connect and migrate; a missing SQLite folder is made. Raises `LedgerError`."""
+def open_database(url: str, *, busy_seconds: float = 10.0, durable: bool = True) -> Database:
+    """Connect and migrate; a missing SQLite folder is made. Raises `LedgerError`.
+
+    A wait for other writers ends after `busy_seconds`. `durable=False` is for pretend worlds, whose ledger need not
+    survive the machine: SQLite then leaves the moment of writing to the operating system (a killed process loses
+    nothing all the same).
+    """
     engine = _engine(url, busy_seconds)
     try:
         if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
+            _prepare_sqlite(engine, durable=durable)
         else:
-            _prepare_postgresql(engine, busy_seconds)
+            _prepare_postgresql(engine)
         migrate(engine)
     except LedgerError:
         engine.dispose()
@@ -64,45 +85,66 @@ def open_database(url: str, *, busy_seconds: float = 10.0) -> Database:
     return Database(engine)
 
 
+def _reader_options(engine: Engine) -> dict[str, Any]:
+    if engine.dialect.name == "sqlite":
+        return {"reading": True}
+    return {"reading": True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
 def _engine(url: str, busy_seconds: float) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise LedgerError(
-            "the ledger's address is no database URL; write sqlite:///path or postgresql://user@host/name"
-        ) from error
-    if parsed.get_backend_name() == "sqlite":
-        return create_engine(parsed, connect_args={"timeout": busy_seconds})
-    if parsed.get_backend_name() == "postgresql":
-        wait = {"connect_timeout": max(int(busy_seconds), 1)}
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=wait, pool_pre_ping=True)
-    raise LedgerError(
-        f"the ledger cannot live in {parsed.get_backend_name()}; write sqlite:///path or postgresql://user@host/name"
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            return create_engine(parsed, connect_args={"timeout": busy_seconds}, hide_parameters=True)
+        if backend == "postgresql":
+            return _postgresql(parsed, busy_seconds)
+    except (ArgumentError, ValueError):  # the cause may quote a part of the address, its password for one
+        raise LedgerError(f"the ledger's address is no database URL; {_WAY_OUT}") from None
+    raise LedgerError(f"the ledger cannot live in {backend}; {_WAY_OUT}")
+
+
+def _postgresql(url: URL, busy_seconds: float) -> Engine:
+    bound = max(int(busy_seconds * 1000), 1)
+    theirs = url.query.get("options", "")
+    arguments = {
+        "connect_timeout": max(int(busy_seconds), 2),
+        "tcp_user_timeout": bound,
+        "application_name": "robotrading",
+        "options": f"{theirs} -c lock_timeout={bound} -c statement_timeout={3 * bound}".strip(),
+    }
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args=arguments,
+        pool_pre_ping=True,
+        pool_timeout=busy_seconds,
+        hide_parameters=True,
     )
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
     if engine.url.database:
         try:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerError(f"{engine.url.database}: its folder cannot be made: {error}") from error
+    pragmas = ("journal_mode=WAL", f"synchronous={'FULL' if durable else 'OFF'}", "foreign_keys=ON")
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _prepare_postgresql(engine: Engine, busy_seconds: float) -> None:
+def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if not connection.get_execution_options().get("reading", False):
-            connection.execute(text(f"SET LOCAL lock_timeout = {int(busy_seconds * 1000)}"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS})"))
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from robotrading.adapters.ledger.audit import entries, note
 from robotrading.adapters.ledger.book import owned, positions, was_closed
@@ -119,10 +120,11 @@ class Holdings:
             connection.execute(_FORGET_SEEN, {"of": account_id})
             if rows:
                 connection.execute(_SEE, rows)
-        return [
-            Holding(read_instrument(row.instrument), row.quantity, row.owned, row.at)
-            for row in sorted(before, key=lambda row: row.instrument_key)
-        ]
+        return _seen(before)
+
+    def holdings_seen(self, account_id: str) -> Sequence[Holding]:
+        with self._database.transaction(reading=True) as connection:
+            return _seen(connection.execute(_SEEN, {"of": account_id}).all())
 
     def was_closed(self, instrument: Instrument, day: date) -> bool:
         with self._database.transaction(reading=True) as connection:
@@ -136,3 +138,8 @@ class Holdings:
         """The newest lines of the audit log, newest first."""
         with self._database.transaction(reading=True) as connection:
             return entries(connection, limit)
+
+
+def _seen(rows: Sequence[Row[Any]]) -> Sequence[Holding]:
+    found = sorted(rows, key=lambda row: row.instrument_key)
+    return [Holding(read_instrument(row.instrument), row.quantity, row.owned, row.at) for row in found]

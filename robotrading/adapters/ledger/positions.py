@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-import msgspec
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select
 
+from robotrading.adapters.ledger import book
 from robotrading.adapters.ledger.audit import note
-from robotrading.adapters.ledger.book import close, positions, was_closed
 from robotrading.adapters.ledger.database import Database
-from robotrading.adapters.ledger.stored import as_text
-from robotrading.adapters.ledger.tables import active_positions as table
+from robotrading.adapters.ledger.stored import read_instrument
 from robotrading.adapters.ledger.tables import closed_positions_today as closed
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Account, Closed, Position
 from robotrading.domain.errors import LedgerError
-from robotrading.domain.instrument import AssetClass, Instrument
-from robotrading.execution.ownership import shortfalls
+from robotrading.domain.instrument import Instrument
+from robotrading.execution.ownership import Owned, shortfalls
 from robotrading.execution.reentry import exchange_day
+
+ADDED, CHANGED, REMOVED = "add position", "update position", "remove position"
+"""What the audit log calls a person's word on a position."""
+_CLOSED_ON = select(closed).where(closed.c.day == bindparam("then"))
+_FORGET = delete(closed).where(closed.c.day < bindparam("before"))
 
 
 class SqlPositionBook:
@@ -30,45 +33,42 @@ class SqlPositionBook:
         self._database = database
 
     def add(self, position: Position, at: datetime, who: str) -> None:
+        _require_quantity(position)
         instrument, owner = position.instrument, position.owner
         with self._database.transaction() as connection:
-            if connection.execute(select(table.c.quantity).where(_here(instrument, owner))).first() is not None:
-                raise LedgerError(f"{owner} has {instrument} already; change it with update")
-            connection.execute(
-                insert(table).values(
-                    owner=owner,
-                    instrument_key=instrument.key,
-                    quantity=position.quantity,
-                    cost=position.quantity * position.avg_cost,
-                    opened_at=position.opened_at or at,
-                    instrument=as_text(instrument),
+            there = book.stored(connection, instrument, owner)
+            if there is not None:
+                raise LedgerError(
+                    f"{owner} has {there.quantity.normalize():f} {instrument} already; change it with update"
                 )
-            )
-            note(connection, AuditEntry(at, who, "add position", f"{owner} {instrument.key}", "", _words(position)))
+            book.add(connection, instrument, owner, _owned(position), position.opened_at or at)
+            note(connection, AuditEntry(at, who, ADDED, subject(owner, instrument), "", _words(position)))
 
     def remove(self, instrument: Instrument, owner: str, at: datetime, who: str) -> Position:
         with self._database.transaction() as connection:
-            before = _one(positions(connection, owner), instrument, owner)
-            connection.execute(delete(table).where(_here(instrument, owner)))
-            close(connection, instrument, owner, exchange_day(AssetClass(owner), at), at)
-            note(connection, AuditEntry(at, who, "remove position", f"{owner} {instrument.key}", _words(before), ""))
+            before = _one(connection, instrument, owner)
+            book.remove(connection, instrument, owner)
+            book.close(connection, instrument, owner, exchange_day(instrument.asset_class, at), at)
+            note(connection, AuditEntry(at, who, REMOVED, subject(owner, instrument), _words(before), ""))
         return before
 
     def update(self, position: Position, at: datetime, who: str) -> Position:
+        _require_quantity(position)
         instrument, owner = position.instrument, position.owner
         with self._database.transaction() as connection:
-            before = _one(positions(connection, owner), instrument, owner)
-            values = {"quantity": position.quantity, "cost": position.quantity * position.avg_cost}
-            connection.execute(update(table).where(_here(instrument, owner)).values(values))
-            subject = f"{owner} {instrument.key}"
-            note(connection, AuditEntry(at, who, "update position", subject, _words(before), _words(position)))
+            before = _one(connection, instrument, owner)
+            book.change(connection, instrument, owner, _owned(position))
+            entry = AuditEntry(at, who, CHANGED, subject(owner, instrument), _words(before), _words(position))
+            note(connection, entry)
         return before
 
     def is_active(self, instrument: Instrument, owner: str | None = None) -> bool:
         return self.get(instrument, owner) is not None
 
     def get(self, instrument: Instrument, owner: str | None = None) -> Position | None:
-        found = [position for position in self.list(owner) if position.instrument == instrument]
+        with self._database.transaction(reading=True) as connection:
+            held = book.positions_in(connection, instrument)
+        found = [one for one in held if owner is None or one.owner == owner]
         if len(found) <= 1:
             return found[0] if found else None
         quantity = sum((one.quantity for one in found), Decimal(0))
@@ -78,41 +78,52 @@ class SqlPositionBook:
 
     def list(self, owner: str | None = None) -> Sequence[Position]:
         with self._database.transaction(reading=True) as connection:
-            return positions(connection, owner)
+            return book.positions(connection, owner)
 
     def was_closed_today(self, instrument: Instrument, day: date) -> bool:
         with self._database.transaction(reading=True) as connection:
-            return was_closed(connection, instrument, day)
+            return book.was_closed(connection, instrument, day)
 
     def list_closed(self, day: date) -> Sequence[Closed]:
-        query = select(closed).where(closed.c.day == day).order_by(closed.c.at, closed.c.instrument_key)
         with self._database.transaction(reading=True) as connection:
-            return [
-                Closed(msgspec.json.decode(row.instrument, type=Instrument), row.owner, row.day, row.at)
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(_CLOSED_ON, {"then": day}).all()
+        rows = sorted(rows, key=lambda row: (row.at, row.instrument_key, row.owner))
+        return [Closed(read_instrument(row.instrument), row.owner, row.day, row.at) for row in rows]
 
     def add_closed(self, instrument: Instrument, owner: str, day: date, at: datetime) -> None:
         with self._database.transaction() as connection:
-            close(connection, instrument, owner, day, at)
+            book.close(connection, instrument, owner, day, at)
 
     def clear_closed(self, before: date) -> int:
         with self._database.transaction() as connection:
-            return connection.execute(delete(closed).where(closed.c.day < before)).rowcount
+            return connection.execute(_FORGET, {"before": before}).rowcount
 
-    def sync(self, account: Account, at: datetime) -> Sequence[str]:  # noqa: ARG002  the instant is for engines that record it
+    def sync(self, account: Account, at: datetime) -> Sequence[str]:  # noqa: ARG002  the instant is for books that record it
         return shortfalls(account, self.list())
 
 
-def _here(instrument: Instrument, owner: str) -> ColumnElement[bool]:
-    return (table.c.owner == owner) & (table.c.instrument_key == instrument.key)
+def subject(owner: str, instrument: Instrument) -> str:
+    """What the audit log calls a position."""
+    return f"{owner} {instrument.key}"
 
 
-def _one(found: Sequence[Position], instrument: Instrument, owner: str) -> Position:
-    for position in found:
-        if position.instrument == instrument:
+def _require_quantity(position: Position) -> None:
+    if not position.quantity > 0:
+        raise LedgerError(
+            f"{position.owner} cannot own {position.quantity} {position.instrument}: a quantity is above zero; "
+            "take a position out with remove"
+        )
+
+
+def _one(connection: Connection, instrument: Instrument, owner: str) -> Position:
+    for position in book.positions_in(connection, instrument):
+        if position.owner == owner:
             return position
     raise LedgerError(f"{owner} has no {instrument}; nothing to change")
+
+
+def _owned(position: Position) -> Owned:
+    return Owned(position.quantity, position.quantity * position.avg_cost)
 
 
 def _words(position: Position) -> str:

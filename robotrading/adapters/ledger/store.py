@@ -41,5 +41,5 @@ def open_ledger(
     clock: Clock | None = None,
     margin: float = 0.0,
 ) -> SqlLedger:
-    """Connect, migrate, and hand out the ledger; a missing SQLite folder is made. Raises `LedgerError`."""
+    """Connect, migrate, and hand out the ledger; see `open_database`. Raises `LedgerError`."""
     return SqlLedger(open_database(url, busy_seconds=busy_seconds), lease, clock, margin)

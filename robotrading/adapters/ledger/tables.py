@@ -120,6 +120,8 @@ fills = Table(
     Column("instrument_key", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("body", Text, nullable=False),
+    # Among the ticket's executions, in the order of their first arrival, from 0.
+    Column("place", Integer, nullable=False, default=0),
 )
 
 commissions = Table(

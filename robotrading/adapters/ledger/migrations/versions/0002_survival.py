@@ -11,6 +11,15 @@ down_revision = "0001"
 _instant = sa.String(40)
 _exact = sa.String(64)
 
+_PLACES = """
+UPDATE fills SET place = (
+    SELECT count(*) FROM fills AS other
+    WHERE other.intent_id = fills.intent_id
+    AND (other.at < fills.at OR (other.at = fills.at AND other.fill_id < fills.fill_id))
+)
+"""
+"""Executions stood in the order of their time so far."""
+
 
 def upgrade() -> None:
     """Add the tables and columns."""
@@ -24,6 +33,8 @@ def _orders() -> None:
     with op.batch_alter_table("intents") as intents:
         intents.add_column(sa.Column("protected", _exact))
         intents.alter_column("broker_id", type_=sa.BigInteger, existing_type=sa.Integer, existing_nullable=False)
+    op.add_column("fills", sa.Column("place", sa.Integer, nullable=False, server_default="0"))
+    op.execute(_PLACES)
     op.create_table(
         "commissions",
         sa.Column("fill_id", sa.String(80), nullable=False),
