@@ -69,6 +69,10 @@ class Exchange:
     def settings(self) -> ExchangeSettings:
         return self._settings
 
+    def set_rules(self, settings: ExchangeSettings) -> None:
+        """From now on the market matches and refuses by other rules."""
+        self._settings = self._floor.settings = settings
+
     @property
     def account_ids(self) -> tuple[str, ...]:
         return tuple(self._books)
