@@ -63,8 +63,8 @@ ORDER_CODES: Mapping[int, tuple[Effect, str]] = MappingProxyType(
 )
 ABOUT_CANCELS = frozenset({161, 202, 10147, 10148})
 """These say nothing about why an order was not taken."""
-DISTRUSTED_AFTER = frozenset({10349})
-"""After these a 'Cancelled' that nobody asked for is not believed until the open orders say so."""
+DISTRUSTED_AFTER = frozenset({201, 10349})
+"""After these a 'Cancelled' that nobody asked for is not believed until the lists say so."""
 
 
 def order_effect(code: int) -> Effect:
