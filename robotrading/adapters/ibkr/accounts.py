@@ -1,6 +1,6 @@
 """Account values and positions, folded into what we believe about the account.
 
-Entry points: `account_of`, `positions_of`. Pure. Values come per currency from the account updates: the account summary
+Entry points: `account_of`, `positions_of`, `require_flat`. Pure. Values come per currency from the account updates: the account summary
 would be up to three minutes old.
 """
 
@@ -22,6 +22,7 @@ BASE = "BASE"
 """The gateway's own sum over all currencies, which must not be added to them."""
 CASH_TAGS = ("TotalCashBalance", "CashBalance")
 POWER_TAGS = ("BuyingPower", "AvailableFunds")
+GROSS = "GrossPositionValue"
 YESTERDAY = "PreviousDayEquityWithLoanValue"
 
 Values = Mapping[tuple[str, str], str]
@@ -51,6 +52,19 @@ def account_of(rows: Rows, positions: tuple[Position, ...], account: str, at: da
         day_start_value=yesterday or None,
         paper=paper,
     )
+
+
+def require_flat(rows: Rows, account: str) -> None:
+    """Believe that nothing is held. `BrokerUnavailable` where the account's values count positions all the same.
+
+    Positions and values are answered apart: a gateway that has lost its data answers the first with nothing.
+    """
+    for (tag, currency), text in values_of(rows, account).items():
+        if tag == GROSS and (known(text) or 0) > 0:
+            raise BrokerUnavailable(
+                f"account {account}: no positions came, but the account's values count {text} {currency} of them; an empty "
+                "list is not taken for flat, ask again"
+            )
 
 
 def _net_liquidation(values: Values, account: str) -> tuple[Decimal, str]:

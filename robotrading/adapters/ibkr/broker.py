@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from robotrading.adapters.ibkr.accounts import account_of, positions_of
+from robotrading.adapters.ibkr.accounts import account_of, positions_of, require_flat
 from robotrading.adapters.ibkr.asker import MarketAsker
 from robotrading.adapters.ibkr.connection import Connection
 from robotrading.adapters.ibkr.contracts import contract_for
@@ -136,6 +136,8 @@ class IbkrBroker:
     async def account(self) -> Account:
         rows = await self._account_rows()
         positions = await self._positions()
+        if not positions and not self._others["positions"]:
+            require_flat(rows, self._connection.account)
         account, paper = self._connection.account, self._settings.paper
         return account_of(rows, positions, account, self._clock.now(), paper=paper)
 

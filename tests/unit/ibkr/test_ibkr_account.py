@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from ibkr_values import AAPL, ACCOUNT, COIN, NOW
 
-from robotrading.adapters.ibkr.accounts import account_of, positions_of
+from robotrading.adapters.ibkr.accounts import account_of, positions_of, require_flat
 from robotrading.adapters.ibkr.connection import check_account
 from robotrading.adapters.ibkr.contracts import contract_for
 from robotrading.adapters.ibkr.library import Contract, Order
@@ -49,6 +49,14 @@ def test_available_funds_and_cash_balances_stand_in() -> None:
     account = read(rows)
     assert account.buying_power == 51_000
     assert account.cash == {"GBP": D(1)}
+
+
+def test_no_positions_are_flat_only_where_the_values_count_none() -> None:
+    for text in ("0.00", "0", ""):
+        require_flat([*ROWS, ("GrossPositionValue", text, "USD", ACCOUNT)], ACCOUNT)
+    require_flat([*ROWS, ("GrossPositionValue", "12", "USD", "DU_OTHER")], ACCOUNT)
+    with pytest.raises(BrokerUnavailable, match=r"2000\.00 USD"):
+        require_flat([*ROWS, ("GrossPositionValue", "2000.00", "USD", ACCOUNT)], ACCOUNT)
 
 
 @pytest.mark.parametrize("missing", ["NetLiquidation", "cash", "power"])
