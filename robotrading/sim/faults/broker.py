@@ -64,16 +64,15 @@ class FaultyBroker(SimBroker):
         return self._connected and self.script.in_force(*_LINK) is None
 
     async def connect(self) -> None:
-        """BrokerUnavailable when refused, not answered, or the link is down; ConfigError for another's account."""
+        """A lost link is waited for. BrokerUnavailable when refused or not answered, ConfigError for another's account."""
         if self.connected:
             return
         befallen = self._occurs(Trigger.CONNECT)
         await asyncio.sleep(0)
         for fault in befallen:
             raise self._refusal(fault)
-        await self._thawed("the handshake")
-        if self.script.in_force(*_LINK) is not None:
-            raise BrokerUnavailable("the gateway's own link to the broker is lost (code 1100); connect again later")
+        await self._silent_while("the handshake", FaultKind.FROZEN)
+        await self._silent_while("the gateway's own link to the broker is lost (code 1100)", *_LINK)
         await self._positions_come()
         await super().connect()
         self._mishaps.agenda.arm()
@@ -161,20 +160,17 @@ class FaultyBroker(SimBroker):
     async def _answering(self) -> None:
         self._occurs(Trigger.QUESTION)
         await super()._answering()
-        await self._thawed("the question")
+        await self._silent_while("the question", FaultKind.FROZEN)
         self._require_connection()
 
-    async def _thawed(self, what: str) -> None:
-        await self._silent_while(FaultKind.FROZEN, what)
-
     async def _positions_come(self) -> None:
-        await self._silent_while(FaultKind.POSITIONS_HUNG, "positions")
+        await self._silent_while("positions", FaultKind.POSITIONS_HUNG)
 
-    async def _silent_while(self, kind: FaultKind, what: str) -> None:
+    async def _silent_while(self, what: str, *kinds: FaultKind) -> None:
         """Wait for the end of a silence, as long as patience lasts."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.patience
-        while (fault := self.script.in_force(kind)) is not None:
+        while (fault := self.script.in_force(*kinds)) is not None:
             seconds, left = self.script.ends_in(fault), end - loop.time()
             if seconds is None or seconds > left:
                 await asyncio.sleep(left)

@@ -20,7 +20,7 @@ _LEDGER = "$LEDGER"
 
 def _managed(session: Session, fields: Fields) -> None:
     fields.skip()
-    session.send(answers.managed_accounts(session.desk.exchange.account_ids))
+    session.send(answers.managed_accounts(session.login.accounts or session.desk.exchange.account_ids))
 
 
 def _updates(session: Session, fields: Fields) -> None:
@@ -88,7 +88,7 @@ def _positions(session: Session, fields: Fields) -> None:
         return
     session.subscriptions.positions = True
     session.subscriptions.told_positions.clear()
-    for holding in session.desk.exchange.positions():
+    for holding in session.desk.drill.holdings(session.desk.exchange.positions()):
         _tell_position(session, holding)
     session.send(answers.end(Outgoing.POSITION_END))
 
@@ -120,7 +120,7 @@ def _positions_multi(session: Session, fields: Fields) -> None:
     if not account or session.desk.faults.withhold_positions:
         return
     session.subscriptions.positions_multi[req_id] = account
-    for holding in session.desk.exchange.positions(account):
+    for holding in session.desk.drill.holdings(session.desk.exchange.positions(account)):
         session.send(answers.position_multi(req_id, holding, session.desk.contracts.listing(holding.instrument)))
     session.send(answers.end(Outgoing.POSITION_MULTI_END, req_id))
 

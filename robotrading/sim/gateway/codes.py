@@ -129,9 +129,30 @@ class Code(IntEnum):
     LINK_LOST = 1100
     LINK_RESTORED_DATA_LOST = 1101
     LINK_RESTORED_DATA_KEPT = 1102
+    DATA_FARM_BROKEN = 2103
     DATA_FARM_OK = 2104
+    HISTORY_FARM_BROKEN = 2105
     HISTORY_FARM_OK = 2106
     DEFINITIONS_FARM_OK = 2158
     DELAYED_SHOWN = 10167
     DELAYED_NOT_ENABLED = 10168
+    DATA_TAKEN = 10197
     WRONG_WHAT_TO_SHOW = 10299
+
+
+_LINK = "Connectivity between IBKR and Trader Workstation has been"
+_NOTICES = {
+    Code.LINK_LOST: f"{_LINK} lost.",
+    Code.LINK_RESTORED_DATA_LOST: f"{_LINK} restored - data lost.",
+    Code.LINK_RESTORED_DATA_KEPT: f"{_LINK} restored - data maintained.",
+    Code.DATA_FARM_BROKEN: "Market data farm connection is broken:usfarm",
+    Code.DATA_FARM_OK: "Market data farm connection is OK:usfarm",
+    Code.HISTORY_FARM_BROKEN: "HMDS data farm connection is broken:ushmds",
+    Code.HISTORY_FARM_OK: "HMDS data farm connection is OK:ushmds",
+    Code.DEFINITIONS_FARM_OK: "Sec-def data farm connection is OK:secdefnj",
+}
+
+
+def notice_text(code: Code) -> str:
+    """What the gateway says with a code about its own connections; '' for other codes."""
+    return _NOTICES.get(code, "")

@@ -103,6 +103,10 @@ def _history(session: Session, fields: Fields) -> None:
     if listing is None:
         session.error(request.req_id, Code.NO_SECURITY, "No security definition has been found for the request")
         return
+    if session.desk.drill.history_broken():
+        text = f"{_SERVICE}HMDS server disconnect occurred.  Attempting reconnection..."
+        session.error(request.req_id, Code.HISTORY, text)
+        return
     refusal = _refusal(session, request, listing)
     if refusal is not None:
         session.error(request.req_id, *refusal)

@@ -40,6 +40,9 @@ def _place(session: Session, fields: Fields) -> None:
     if order.what_if:
         _preview(session, order, request)
         return
+    if desk.drill.place(session, order.order_id, request):
+        desk.wake()
+        return
     drop = desk.take_drop()
     if drop in (DropAt.BEFORE_ORDER, DropAt.BEFORE_ACK):
         session.abort()

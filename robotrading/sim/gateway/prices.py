@@ -6,6 +6,7 @@ Sizes are invented (the market knows none): a round lot of shares, one unit of c
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,7 +15,7 @@ from robotrading.domain.market import Quote
 from robotrading.sim.gateway import answers
 from robotrading.sim.gateway.codes import Code, Incoming, Outgoing
 from robotrading.sim.gateway.contracts import Listing
-from robotrading.sim.gateway.requests import read_contract, read_market_data
+from robotrading.sim.gateway.requests import MarketDataRequest, read_contract, read_market_data
 from robotrading.sim.gateway.session import Handler, Session, TickerFeed
 from robotrading.sim.gateway.settings import DataAccess
 from robotrading.sim.gateway.wire import Fields
@@ -38,6 +39,15 @@ def _market_data(session: Session, fields: Fields) -> None:
     if len(session.subscriptions.tickers) >= MAX_LINES:
         session.error(request.req_id, Code.TICK_LIMIT, "Max number of tickers has been reached")
         return
+    delay = session.desk.drill.quote_delay()
+    if delay:
+        asyncio.get_running_loop().call_later(delay, _open_line, session, request, listing)
+    else:
+        _open_line(session, request, listing)
+
+
+def _open_line(session: Session, request: MarketDataRequest, listing: Listing) -> None:
+    """Answer a request for a snapshot or a stream."""
     feed = TickerFeed(request.req_id, listing, delayed=session.subscriptions.data_type not in (_LIVE, _FROZEN))
     session.send(answers.market_data_type(request.req_id, session.subscriptions.data_type))
     session.send(answers.tick_parameters(request.req_id, listing))
@@ -60,6 +70,9 @@ def _find(session: Session, req_id: int, exchange: str, listing: Listing | None)
 
 def _allowed(session: Session, req_id: int) -> bool:
     """Whether the account may see this kind of data; errors and the notice for delayed data are sent here."""
+    if session.desk.drill.data_taken():
+        session.error(req_id, Code.DATA_TAKEN, "No market data during competing live session")
+        return False
     access, kind = session.desk.settings.data_access, session.subscriptions.data_type
     if access is DataAccess.NONE:
         session.error(req_id, Code.NOT_SUBSCRIBED, "Requested market data is not subscribed.")
@@ -76,7 +89,7 @@ def _allowed(session: Session, req_id: int) -> bool:
 
 def _tell_quote(session: Session, feed: TickerFeed) -> None:
     """The ticks of a quote that differ from what was sent before."""
-    quote = session.desk.exchange.market.quote(feed.listing.instrument)
+    quote = session.desk.drill.quote(session.desk.exchange.market.quote(feed.listing.instrument))
     if quote is None:
         return
     size = _size(feed.listing)

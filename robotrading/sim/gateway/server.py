@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from robotrading.sim.gateway import answers, orders
 from robotrading.sim.gateway.codes import Code
 from robotrading.sim.gateway.contracts import ContractBook
 from robotrading.sim.gateway.dispatch import serve
+from robotrading.sim.gateway.drill import Drill, Login
 from robotrading.sim.gateway.history import HistoryPacing
 from robotrading.sim.gateway.rounds import Rounds
 from robotrading.sim.gateway.session import Session
@@ -37,17 +38,7 @@ from robotrading.sim.gateway.wire import (
 
 _LOG = logging.getLogger(__name__)
 _START_API = 71
-_NOTICES = (
-    (Code.DATA_FARM_OK, "Market data farm connection is OK:usfarm"),
-    (Code.HISTORY_FARM_OK, "HMDS data farm connection is OK:ushmds"),
-    (Code.DEFINITIONS_FARM_OK, "Sec-def data farm connection is OK:secdefnj"),
-)
-_LINK = "Connectivity between IBKR and Trader Workstation has been"
-_BROADCASTS = {
-    Code.LINK_LOST: f"{_LINK} lost.",
-    Code.LINK_RESTORED_DATA_LOST: f"{_LINK} restored - data lost.",
-    Code.LINK_RESTORED_DATA_KEPT: f"{_LINK} restored - data maintained.",
-}
+_GREETINGS = (Code.DATA_FARM_OK, Code.HISTORY_FARM_OK, Code.DEFINITIONS_FARM_OK)
 
 
 class GatewayServer:
@@ -57,7 +48,7 @@ class GatewayServer:
     snapshot at `start` and every change is on the disk soon after it happened; the caller closes the file.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of a world
         self,
         exchange: Exchange,
         clock: Clock,
@@ -65,6 +56,7 @@ class GatewayServer:
         *,
         calendar: Calendar | None = None,
         state: StateFile | None = None,
+        drill: Drill | None = None,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -72,6 +64,7 @@ class GatewayServer:
         self.settings = settings or GatewayServerSettings()
         self.contracts = ContractBook(exchange.market)
         self.zone = ZoneInfo(self.settings.time_zone)
+        self.drill = drill or Drill()
         self._faults = Faults()
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -92,12 +85,14 @@ class GatewayServer:
         self._server = await asyncio.start_server(self._connected, host, port)
         self._unsubscribe = self.exchange.subscribe(self._happened)
         self._rounds.start()
+        self.drill.start(self)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """End all connections and save what is unsaved."""
         if self._server is None:
             return
+        self.drill.stop()
         self._server.close()
         self._thawed.set()
         for writer in self._connections.values():
@@ -129,9 +124,9 @@ class GatewayServer:
             session.flush()
 
     def broadcast(self, code: Code) -> None:
-        """Tell every client of the link to the broker: lost (1100), restored without (1101) or with data (1102)."""
+        """Tell every client of the gateway's connections: 1100 lost, 1101 and 1102 restored, 2103 and 2105 broken."""
         for session in self.sessions:
-            session.error(-1, code, _BROADCASTS.get(code, ""))
+            session.notice(code)
 
     def disconnect_all(self) -> None:
         """Cut every connection at once."""
@@ -164,6 +159,11 @@ class GatewayServer:
     def deliver(self) -> None:
         events, self._events = self._events, []
         for event in orders.in_wire_order(events, status_first=self.settings.status_before_executions):
+            self.tell(self.drill.told(event))
+
+    def tell(self, events: Iterable[ExchangeEvent]) -> None:
+        """Tell the owners of orders, where they are connected."""
+        for event in events:
             owner = self._sessions.get(orders.owner(event))
             if owner is not None:
                 orders.tell(owner, event)
@@ -172,12 +172,14 @@ class GatewayServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or self._faults.refuse_connections or len(self._connections) >= self.settings.max_clients:
+        login = self.drill.login()
+        refused = login.refused or self._faults.refuse_connections
+        if task is None or refused or len(self._connections) >= self.settings.max_clients:
             writer.transport.abort()
             return
         self._connections[task] = writer
         try:
-            await self._serve(reader, writer)
+            await self._serve(reader, writer, login)
         except (MalformedMessage, asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             _LOG.debug("a client's connection ended: %s", error)
         finally:
@@ -186,14 +188,14 @@ class GatewayServer:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, login: Login) -> None:
         version = await asyncio.wait_for(self._greet(reader, writer), self.settings.handshake_timeout)
-        session = Session(self, writer, version)
+        session = Session(self, writer, version, login)
         try:
             while True:
                 payload = await read_frame(reader, self.settings.max_frame)
                 await self._thawed.wait()
-                self._handle(session, split(payload))
+                await self._handle(session, split(payload))
         finally:
             session.flush()
             if session.ready and self._sessions.get(session.id) is session:
@@ -208,10 +210,12 @@ class GatewayServer:
         writer.write(frame((version, answers.stamp(self.clock.now(), self.zone))))
         return version
 
-    def _handle(self, session: Session, values: list[str]) -> None:
+    async def _handle(self, session: Session, values: list[str]) -> None:
         if self._paced(session):
             return
         if session.ready:
+            self.drill.arrived(int(values[0]) if values and values[0].isdecimal() else -1)
+            await self._thawed.wait()
             serve(session, values)
         elif values and values[0] == str(_START_API):
             self._start_api(session, values)
@@ -233,14 +237,15 @@ class GatewayServer:
         fields = Fields(values)
         fields.skip(2)
         client_id = fields.integer()
-        if client_id in self._sessions:
+        if client_id in self._sessions or session.login.id_in_use:
             text = "Unable to connect as the client id is already in use. Retry with a unique client id."
             session.error(-1, Code.CLIENT_ID_IN_USE, text)
             session.close()
             return
         session.client_id = client_id
         self._sessions[client_id] = session
-        session.send(answers.managed_accounts(self.exchange.account_ids))
+        session.send(answers.managed_accounts(session.login.accounts or self.exchange.account_ids))
         session.send(answers.next_valid_id(self.exchange.next_order_id(client_id)))
-        for code, text in _NOTICES:
-            session.error(-1, code, text)
+        for code in _GREETINGS:
+            session.notice(code)
+        self.drill.logged_in(session)

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 from robotrading.domain.ports import Calendar, Clock
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.gateway import answers
-from robotrading.sim.gateway.codes import Code
+from robotrading.sim.gateway.codes import Code, notice_text
 from robotrading.sim.gateway.contracts import ContractBook, Listing
+from robotrading.sim.gateway.drill import Drill, Login
 from robotrading.sim.gateway.settings import DropAt, Faults, GatewayServerSettings
 from robotrading.sim.gateway.wire import Fields, frame
 
@@ -41,6 +42,9 @@ class Desk(Protocol):
 
     @property
     def faults(self) -> Faults: ...
+
+    @property
+    def drill(self) -> Drill: ...
 
     def wake(self) -> None:
         """There may be something to match."""
@@ -95,8 +99,9 @@ class Session:
     `max_backlog` bytes wait for it; nobody else notices.
     """
 
-    def __init__(self, desk: Desk, writer: asyncio.StreamWriter, version: int) -> None:
+    def __init__(self, desk: Desk, writer: asyncio.StreamWriter, version: int, login: Login) -> None:
         self.desk = desk
+        self.login = login
         self.version = version
         self.client_id: int | None = None
         self.subscriptions = Subscriptions()
@@ -137,6 +142,10 @@ class Session:
         elif self._pending and not self.desk.faults.frozen and not self._writer.is_closing():
             self._writer.write(bytes(self._pending))
             self._pending.clear()
+
+    def notice(self, code: Code) -> None:
+        """Tell of the gateway's own connections."""
+        self.error(-1, code, notice_text(code))
 
     def error(self, req_id: int, code: Code | int, text: str) -> None:
         self.send(answers.error(self.version, req_id, code, text))
