@@ -1,6 +1,6 @@
 """Which occurrences run now, and which came too late: missed ones are caught up while that is sensible, or named.
 
-Entry points: `due`, `CatchUp`, `Due`, `Missed`, `latest_start`.
+Entry points: `due`, `interrupted`, `CatchUp`, `Due`, `Missed`, `latest_start`.
 Invariants: what is claimed is neither run nor named again; everything else that is due is either run or named; nothing
 runs before it is due, outside the market hours of its own day, or later than `latest_start`; of one session one
 occurrence at a time, the newest of its day.
@@ -8,17 +8,19 @@ occurrence at a time, the newest of its day.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from robotrading.domain.claims import Occurrence
+from robotrading.domain.claims import Claim, Occurrence
 from robotrading.domain.instrument import AssetClass
 
 if TYPE_CHECKING:
     from robotrading.domain.ports import Calendar
 
+UNWATCHED = "unwatched"
+SUPERSEDED = "superseded"
 ON_TIME = timedelta(minutes=1)
 """Up to here a start is no catching up: a loaded machine may take that long."""
 
@@ -42,6 +44,11 @@ class Missed:
     occurrence: Occurrence
     rule: str
     reason: str
+
+    @property
+    def alarming(self) -> bool:
+        """Whether a person should hear of it: not of what nobody could expect, nor of what a newer run makes up for."""
+        return self.rule not in {UNWATCHED, SUPERSEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +76,28 @@ def due(
     waiting = {one.key: one for one in expected if one.due_at <= now and one.key not in claimed}
     for one in sorted(waiting.values(), key=lambda item: item.due_at, reverse=True):
         if newer := sorting.run.get(one.kind):
-            sorting.missed.append(Missed(one, "superseded", f"the one due at {newer.due_at:%H:%M} UTC runs instead"))
+            sorting.missed.append(Missed(one, SUPERSEDED, f"the one due at {newer.due_at:%H:%M} UTC runs instead"))
         elif trouble := _too_late(one, now, rules, calendar):
             sorting.missed.append(trouble)
         else:
             sorting.run[one.kind] = one
     run = sorted(sorting.run.values(), key=lambda item: (item.due_at, item.kind))
     return Due(tuple(run), tuple(sorted(sorting.missed, key=lambda item: item.occurrence.due_at)))
+
+
+def interrupted(claims: Iterable[Claim], now: datetime, rules: CatchUp, calendar: Calendar) -> Due:
+    """What is to be done, when a service starts, about the runs that its predecessor was killed in.
+
+    `run`: there is time left to start them once more (a run settles first what the dead one left open); `missed`: not.
+    """
+    open_claims = [claim.occurrence for claim in claims if claim.finished_at is None]
+    again = due(open_claims, (), now, rules, calendar)
+    told = [replace(one, rule=f"interrupted_{one.rule}", reason=_killed(one)) for one in again.missed]
+    return Due(again.run, tuple(told))
+
+
+def _killed(one: Missed) -> str:
+    return f"its run was cut off when the service ended, and is not started again: {one.reason}"
 
 
 def latest_start(one: Occurrence, rules: CatchUp, calendar: Calendar) -> datetime:
