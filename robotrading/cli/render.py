@@ -158,6 +158,8 @@ RULE_WORDS = {
     RefusalRule.NOT_OWNED: "not bought by the bot",
     RefusalRule.LIMIT: "a safety limit forbids it",
     RefusalRule.CURRENCY: "in another currency than the session's",
+    RefusalRule.REENTRY: "closed today, and not entered again on the same day",
+    RefusalRule.DAY_STOPPED: "no entries for the rest of the day",
 }
 """What a rule says of several instruments at once."""
 

@@ -98,6 +98,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "state_dir": Rule("Folder of ledger, reports and cache; relative to this file.", form=LINE, least_items=1),
         "service": Rule("The service that runs the sessions by their schedules; times in seconds."),
         "log": Rule("What is written to the log."),
+        "database_url": Rule("The PostgreSQL database of the ledger.", secret="ROBOTRADING_DATABASE_URL", form=LINE),  # noqa: S106  a variable's name
         "origins": _HIDDEN,
     },
     CapitalSettings: {
@@ -230,6 +231,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "max_price_jump": _p("Furthest a quote may lie from the last close, as a fraction.", "10"),
         "max_quote_age": _p("Oldest usable quote, in seconds.", _DAY),
         "allow_short": Rule("Whether more may be sold than is owned."),
+        "block_reentry": Rule("Whether what the bot closed today is left alone for the rest of the day."),
     },
     ExecutionSettings: {
         "order_type": Rule("Kind of order; crypto takes limit only.", choices=ORDER_TYPES),

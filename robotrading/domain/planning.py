@@ -50,6 +50,8 @@ class RefusalRule(StrEnum):
     NOT_OWNED = "not_owned"
     LIMIT = "limit"
     CURRENCY = "currency"
+    REENTRY = "reentry"
+    DAY_STOPPED = "day_stopped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from robotrading.domain.planning import Refusal, RefusalRule, TargetWeight
 from robotrading.domain.skip import Skip
 from robotrading.portfolio.bands import band_width, goal_weight
 from robotrading.portfolio.inputs import PlanInputs, PlanSettings
+from robotrading.portfolio.limits import CLOSED_TODAY
 from robotrading.portfolio.sizing import (
     lots_for,
     marketable_price,
@@ -75,6 +76,9 @@ def consider(case: Case, inputs: PlanInputs, settings: PlanSettings) -> Wish | R
     wish = _wish(case, case.quote, case.price, inputs, settings)
     if not isinstance(wish, Wish):
         return wish
+    forbidden = _no_entry(wish, inputs, settings)
+    if forbidden:
+        return Refusal(case.instrument, *forbidden)
     objection = wish.objection(wish.most, settings.rules)
     return Refusal(case.instrument, *objection) if objection else wish
 
@@ -94,6 +98,17 @@ def _barred(case: Case, inputs: PlanInputs) -> tuple[RefusalRule, str] | None:
         return RefusalRule.NOT_OWNED, (
             f"the ledger says {plain(case.owned)}, and a plan never trades a short position: settle it by hand"
         )
+    return None
+
+
+def _no_entry(wish: Wish, inputs: PlanInputs, settings: PlanSettings) -> tuple[RefusalRule, str] | None:
+    """What forbids a buy, whatever it is worth: the door would not let it pass."""
+    if wish.side is Side.SELL:
+        return None
+    if inputs.day_stopped:
+        return RefusalRule.DAY_STOPPED, f"{wish.story}; no entry for the rest of the day: {inputs.day_stopped}"
+    if settings.limits.block_reentry and wish.instrument.key in inputs.closed_today:
+        return RefusalRule.REENTRY, f"{wish.story}; {CLOSED_TODAY}"
     return None
 
 

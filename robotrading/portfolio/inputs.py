@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,7 +28,8 @@ class PlanInputs:
     has of the currency: the smaller of both is spent. `owned` are the bot's own quantities in this session. `quotes`
     has a `Skip` where there is no price. `attempts` counts today's intents by (instrument key, side); `blocked` says by
     instrument key why nothing may be ordered (an open or unknown ticket). `capital` (default: the budget) is what
-    position limits are a share of; `turnover_today` is what the session has traded already.
+    position limits are a share of; `turnover_today` is what the session has traded already. `day_stopped` says why nothing
+    is bought for the rest of the day, `closed_today` are the keys of what the bot closed today.
     """
 
     kind: AssetClass
@@ -47,6 +48,8 @@ class PlanInputs:
     blocked: Mapping[str, str] = field(default_factory=dict)
     capital: Decimal | None = None
     turnover_today: Decimal = Decimal(0)
+    day_stopped: str = ""
+    closed_today: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if not self.budget.is_finite() or self.budget <= 0:

@@ -1,6 +1,6 @@
 """The safety rules that every order passes at the broker's door.
 
-Entry points: `check_order` (raises for the first breach), `breaches` (all of them), `OrderView`, `RULES`.
+Entry points: `check_order` (raises for the first breach), `breaches` (all of them), `OrderView`, `RULES`, `day_loss`.
 One rule is one function and one sentence, '' when it is kept. Scopes say which orders a rule looks at: `EVERY` order;
 `ENTRY`, what opens or adds to a position (any buy, and a sell beyond what is owned); `BUY`; `SELL`. A sell that only
 reduces is thus never held back by the bounds on entries. The table of rules is in docs/planning.md.
@@ -31,7 +31,8 @@ class LimitSettings:
     Values in the session's currency; shares are fractions. `max_position_share` is of the bot's capital,
     `max_turnover_share` of the class budget per trading day (buys plus sells), `max_daily_loss_share` of the day's
     starting equity. `price_collar` is the furthest a limit price may lie from the current quote, `max_quote_age` in
-    seconds. `max_price_jump` is the furthest a quote may lie from the last close.
+    seconds. `max_price_jump` is the furthest a quote may lie from the last close. With `block_reentry` the bot does not
+    buy what it closed on the same trading day.
     """
 
     max_order_value: Decimal = Decimal(100_000)
@@ -43,6 +44,7 @@ class LimitSettings:
     max_price_jump: Decimal = Decimal("0.5")
     max_quote_age: float = 900.0
     allow_short: bool = False
+    block_reentry: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ class OrderView:
     `turnover_today` is what the session traded today, open orders included. `cash_available` is free cash in the
     instrument's currency, None when the account shows none. `commission` is what the order is expected to cost.
     `open_ticket` says which earlier order of the instrument is not settled, '' when all are. `quiet` names the broker's
-    quiet time that it is, or soon will be, and its end, '' outside of any. `day_start_value` falls
-    back to the account's. Equities for the daily loss are in the account's base currency.
+    quiet time that it is, or soon will be, and its end, '' outside of any. `day_stopped` says why no entry is made for the
+    rest of the day, '' when nothing forbids it; `closed_today` whether the bot sold the last of the instrument today.
+    `day_start_value` falls back to the account's. Equities for the daily loss are in the account's base currency.
     """
 
     account: Account
@@ -78,6 +81,8 @@ class OrderView:
     commission: Decimal = Decimal(0)
     open_ticket: str = ""
     quiet: str = ""
+    day_stopped: str = ""
+    closed_today: bool = False
 
 
 class Scope(StrEnum):
@@ -233,10 +238,27 @@ def daily_loss(_intent: Intent, view: OrderView, settings: LimitSettings) -> str
     start = view.day_start_value if view.day_start_value is not None else view.account.day_start_value
     if start is None or start <= 0:
         return "the equity at the start of the day is not known, so the daily loss cannot be judged"
-    loss = 1 - view.account.net_liquidation / start
+    return day_loss(view.account.net_liquidation, start, settings)
+
+
+def day_loss(equity: Decimal, start: Decimal | None, settings: LimitSettings) -> str:
+    """The sentence of a day that has lost more than allowed, '' of one that has not, or whose start is not known."""
+    if start is None or start <= 0 or settings.max_daily_loss_share >= 1:
+        return ""
+    loss = 1 - equity / start
     if loss < settings.max_daily_loss_share:
         return ""
     return f"the day has lost {percent(loss)}, the bound is {percent(settings.max_daily_loss_share)}"
+
+
+def day_stopped(_intent: Intent, view: OrderView, _settings: LimitSettings) -> str:
+    """A day that has once lost more than allowed stays without entries, even when it recovers."""
+    return f"no entry for the rest of the day: {view.day_stopped}" if view.day_stopped else ""
+
+
+def reentry(_intent: Intent, view: OrderView, settings: LimitSettings) -> str:
+    """What was closed today is not bought again today."""
+    return CLOSED_TODAY if view.closed_today and settings.block_reentry else ""
 
 
 def position_value(intent: Intent, view: OrderView, settings: LimitSettings) -> str:
@@ -287,6 +309,8 @@ def buying_power(intent: Intent, view: OrderView, _settings: LimitSettings) -> s
     return f"it needs {money(needed, view.currency)}, and the buying power is {have}"
 
 
+CLOSED_TODAY = "the bot closed it today, and does not enter it again on the same day (limits.block_reentry)"
+
 Rule = Callable[[Intent, OrderView, LimitSettings], str]
 
 RULES: tuple[tuple[Rule, Scope], ...] = (
@@ -303,7 +327,9 @@ RULES: tuple[tuple[Rule, Scope], ...] = (
     (price_collar, Scope.EVERY),
     (order_value, Scope.EVERY),
     (ownership, Scope.SELL),
+    (day_stopped, Scope.ENTRY),
     (daily_loss, Scope.ENTRY),
+    (reentry, Scope.BUY),
     (position_value, Scope.ENTRY),
     (positions_count, Scope.ENTRY),
     (turnover, Scope.ENTRY),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from robotrading.domain.book import Account, Position
 from robotrading.domain.errors import LimitBreached
 from robotrading.domain.orders import Intent, OrderType, Side
-from robotrading.portfolio.limits import RULES, LimitSettings, OrderView, Scope, breaches, check_order
+from robotrading.portfolio.limits import RULES, LimitSettings, OrderView, Scope, breaches, check_order, day_loss
 from tests.unit.portfolio.plan_worlds import DAY, KIND, NOW, D, quote, stock
 
 A = stock("A")
@@ -76,6 +76,8 @@ BREACHES = [
     ("currency", {"currency": "EUR"}, {}, "it trades in USD and the session's bounds are in EUR"),
     ("trading_hours", {"market_open": False}, {}, "the market is closed at 2025-09-26 19:30 UTC"),
     ("quiet_time", {"quiet": "the reset, until noon"}, {}, "or is about to be, a quiet time: the reset, until noon"),
+    ("day_stopped", {"day_stopped": "it lost 6 %"}, {}, "no entry for the rest of the day: it lost 6 %"),
+    ("reentry", {"closed_today": True}, {}, "the bot closed it today"),
     ("quote_known", {"quote": None}, {}, "there is no usable quote"),
     ("quote_fresh", {"quote": replace(OLD, at=NOW - timedelta(seconds=901))}, {}, "901 s old, limits.max_quote_age is 900"),
     ("price_jump", {"quote": replace(OLD, close=D(60))}, {}, "lies 66.7 % from the last close 60, the bound is 50.0 %"),
@@ -276,3 +278,22 @@ def test_no_sequence_of_orders_and_partial_fills_exceeds_a_bound(steps, foreign)
         assert sum(1 for q in owned.values() if q) <= BOUNDS.max_positions
         assert cash >= 0
         assert side is Side.SELL or turnover <= D(10_000)
+
+
+def test_what_was_closed_today_may_be_entered_again_where_that_is_wanted() -> None:
+    assert broken(order(), view(closed_today=True), replace(RULEBOOK, block_reentry=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("equity", "start", "share", "lost"),
+    [
+        (95, 100, "0.05", True),
+        (96, 100, "0.05", False),
+        (95, None, "0.05", False),
+        (95, 0, "0.05", False),
+        (0, 100, "1", False),
+    ],
+)
+def test_a_day_is_lost_by_its_bound_and_only_where_its_start_is_known(equity, start, share, lost) -> None:
+    bound = replace(RULEBOOK, max_daily_loss_share=D(share))
+    assert bool(day_loss(D(equity), None if start is None else D(start), bound)) is lost

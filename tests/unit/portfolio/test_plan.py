@@ -324,3 +324,26 @@ def test_resized_buys_say_what_happened() -> None:
     assert none == ()
     assert all_refused[0].rule is RefusalRule.NO_CASH
     assert "does not reach" in all_refused[0].reason
+
+
+def test_nothing_is_bought_on_a_stopped_day_and_sells_go_on() -> None:
+    world = inputs({A: "0.5", B: "0.1"}, {A: "100", B: "100"}, {B: "500"}, day_stopped="it lost 6 %")
+    plan = make_plan(world, settings())
+    assert orders(plan) == [("B", Side.SELL, D(400))]
+    rule, reason = why(plan, A)
+    assert rule is RefusalRule.DAY_STOPPED
+    assert reason.endswith("no entry for the rest of the day: it lost 6 %")
+
+
+def test_what_was_closed_today_is_not_planned_again_unless_the_rule_is_off() -> None:
+    world = inputs({A: "0.5", B: "0.4"}, {A: "100", B: "100"}, closed_today={A.key})
+    plan = make_plan(world, settings())
+    assert orders(plan) == [("B", Side.BUY, D(400))]
+    assert why(plan, A)[0] is RefusalRule.REENTRY
+    loose = settings(limits=LimitSettings(block_reentry=False, max_position_share=D(1)))
+    assert len(make_plan(world, loose).intents) == 2
+
+
+def test_what_was_closed_today_may_still_be_sold() -> None:
+    world = inputs({A: "0.1"}, {A: "100"}, {A: "500"}, closed_today={A.key})
+    assert orders(make_plan(world, settings())) == [("A", Side.SELL, D(400))]
