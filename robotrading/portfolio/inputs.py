@@ -28,8 +28,8 @@ class PlanInputs:
     has of the currency: the smaller of both is spent. `owned` are the bot's own quantities in this session. `quotes`
     has a `Skip` where there is no price. `attempts` counts today's intents by (instrument key, side); `blocked` says by
     instrument key why nothing may be ordered (an open or unknown ticket). `capital` (default: the budget) is what
-    position limits are a share of; `turnover_today` is what the session has traded already. `day_stopped` says why nothing
-    is bought for the rest of the day, `closed_today` are the keys of what the bot closed today.
+    position limits are a share of; `turnover_today` is what the session has traded already. `day_stopped` says why
+    nothing is bought for the rest of the day, `closed_today` are the keys of what the bot closed today.
     """
 
     kind: AssetClass

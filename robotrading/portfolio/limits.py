@@ -56,9 +56,9 @@ class OrderView:
     `turnover_today` is what the session traded today, open orders included. `cash_available` is free cash in the
     instrument's currency, None when the account shows none. `commission` is what the order is expected to cost.
     `open_ticket` says which earlier order of the instrument is not settled, '' when all are. `quiet` names the broker's
-    quiet time that it is, or soon will be, and its end, '' outside of any. `day_stopped` says why no entry is made for the
-    rest of the day, '' when nothing forbids it; `closed_today` whether the bot sold the last of the instrument today.
-    `day_start_value` falls back to the account's. Equities for the daily loss are in the account's base currency.
+    quiet time that it is, or soon will be, and its end, '' outside of any. `day_stopped` says why no entry is made
+    for the rest of the day, '' when nothing forbids it; `closed_today` whether the bot sold the last of the instrument
+    today. `day_start_value` falls back to the account's. Equities for the daily loss are in the account's base currency.
     """
 
     account: Account
