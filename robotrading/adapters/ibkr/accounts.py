@@ -1,7 +1,7 @@
 """Account values and positions, folded into what we believe about the account.
 
-Entry points: `account_of`, `positions_of`, `require_flat`. Pure. Values come per currency from the account updates: the account summary
-would be up to three minutes old.
+Entry points: `account_of`, `positions_of`, `require_flat`. Pure. Values come per currency from the account updates: the
+account summary would be up to three minutes old.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def require_flat(rows: Rows, account: str) -> None:
     for (tag, currency), text in values_of(rows, account).items():
         if tag == GROSS and (known(text) or 0) > 0:
             raise BrokerUnavailable(
-                f"account {account}: no positions came, but the account's values count {text} {currency} of them; an empty "
-                "list is not taken for flat, ask again"
+                f"account {account}: no positions came, but the account's values count {text} {currency} of them; "
+                "an empty list is not taken for flat, ask again"
             )
 
 

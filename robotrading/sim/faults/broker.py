@@ -64,7 +64,7 @@ class FaultyBroker(SimBroker):
         return self._connected and self.script.in_force(*_LINK) is None
 
     async def connect(self) -> None:
-        """A lost link is waited for. BrokerUnavailable when refused or not answered, ConfigError for another's account."""
+        """A lost link is waited for. BrokerUnavailable when refused or silent, ConfigError for another's account."""
         if self.connected:
             return
         befallen = self._occurs(Trigger.CONNECT)
