@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import bare_postgres_url, database_url, postgres_server, postgres_url, sqlite_url
+
+__all__ = ["bare_postgres_url", "database_url", "postgres_server", "postgres_url", "shared", "sqlite_url"]
+
 _CANDIDATES = [os.environ.get("ROBOTRADING_SHARED", ""), str(Path(__file__).parents[2] / "shared")]
 
 
