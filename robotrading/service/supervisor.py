@@ -57,7 +57,7 @@ class ProgramState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a program without asking it. `pid` is 0 while none lives; `restarts` counts from the first start."""
+    """What is known of a program without asking it. `pid` is 0 while none lives; `restarts` from the first start."""
 
     name: str
     state: ProgramState = ProgramState.STOPPED
