@@ -69,6 +69,7 @@ A report:
 | `runs` | reports as above, newest first |
 | `owned` | what the bot owns |
 | `open_tickets` | orders without a known end |
+| `lease` | the right of the copy that trades the account just now (holder, number, end); null while none does |
 
 `config show --json` prints the settings with secrets masked, and in `origins` where each was set.
 

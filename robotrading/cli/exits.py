@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from robotrading.domain.errors import ConfigError, RobotradingError
 from robotrading.domain.report import Outcome, SessionReport
+from robotrading.session.lock import AlreadyRunning
 
 
 class Exit(IntEnum):
@@ -17,6 +18,7 @@ class Exit(IntEnum):
     USAGE = 2
     PARTLY = 3
     FAILED = 4
+    BUSY = 5
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -27,6 +29,7 @@ MEANING = {
     Exit.USAGE: "The command line or the configuration is wrong; nothing was started.",
     Exit.PARTLY: "A session was done in part: something was left out of its orders, or is in doubt.",
     Exit.FAILED: "A session failed, or the command could not do its work.",
+    Exit.BUSY: "Another copy or command works with this account; nothing was started.",
     Exit.INTERRUPTED: "Interrupted (Ctrl-C); the sessions were ended, the next run settles what they left open.",
     Exit.TERMINATED: "Ended by SIGTERM or SIGHUP, in the same way.",
 }
@@ -34,7 +37,9 @@ MEANING = {
 
 def for_error(error: RobotradingError) -> Exit:
     """The exit code of an error that ended a command."""
-    return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED
+    if isinstance(error, ConfigError):
+        return Exit.USAGE
+    return Exit.BUSY if isinstance(error, AlreadyRunning) else Exit.FAILED
 
 
 def for_reports(reports: Sequence[SessionReport]) -> Exit:

@@ -44,6 +44,17 @@ AsOf = Annotated[
         show_default=False,
     ),
 ]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0.0,
+        max=3600.0,
+        help="How long to wait while another copy has the account, or until the right of one that died has run out "
+        "(80 seconds).",
+    ),
+]
 AsOfBook = Annotated[
     datetime | None,
     typer.Option(

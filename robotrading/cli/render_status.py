@@ -7,6 +7,7 @@ from rich.text import Text
 
 from robotrading.cli.render import COLOURS, money, number, table, text
 from robotrading.domain.book import Position
+from robotrading.domain.claims import Lease
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import SessionReport
 from robotrading.session.state import State
@@ -17,7 +18,15 @@ def status_view(state: State, try_this: str) -> RenderableType:
     head = Text.assemble(("Mode ", "dim"), (state.mode, "bold"))
     ledger = Text(f"Ledger {state.ledger}", style="dim", no_wrap=True, overflow="ignore")
     halted = [text(f"HALTED: {state.halted}", "bold red")] if state.halted else []
-    return Group(head, ledger, *halted, *_runs(state.runs, try_this), *_owned(state.owned), *_open(state.open_tickets))
+    trading = [text(_trading(state.lease))] if state.lease else []
+    return Group(
+        head, ledger, *halted, *trading, *_runs(state.runs, try_this), *_owned(state.owned), *_open(state.open_tickets)
+    )
+
+
+def _trading(lease: Lease) -> str:
+    until = f"{lease.expires_at:%H:%M:%S}"
+    return f"{lease.holder} trades this account now (until {until} UTC unless it goes on, number {lease.fence})."
 
 
 def _runs(runs: tuple[SessionReport, ...], try_this: str) -> tuple[RenderableType, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from robotrading.cli.options import AsJson, AsOf, ConfigPath, DryRun, PlanId, Quiet, Session, Which
+from robotrading.cli.options import AsJson, AsOf, ConfigPath, DryRun, PlanId, Quiet, Session, Wait, Which
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -40,6 +40,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     as_of: AsOf = None,
     plan_id: PlanId = "",
     dry_run: DryRun = False,
+    wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -54,7 +55,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     if plan_id and which is Which.ALL:
         raise ConfigError("--plan HASH belongs to one session: name it, as in `robotrading run equities --plan HASH`")
     orders = Orders(config=config, as_of=as_of.date() if as_of else None, trade=not dry_run, plan_id=plan_id)
-    _perform(orders, which, as_json=as_json, quiet=quiet)
+    _perform(orders, which, as_json=as_json, quiet=quiet, wait=wait)
 
 
 def demo(as_json: AsJson = False, quiet: Quiet = False) -> None:
@@ -68,7 +69,7 @@ def demo(as_json: AsJson = False, quiet: Quiet = False) -> None:
     _perform(Orders(demo=True), Which.ALL, as_json=as_json, quiet=quiet)
 
 
-def _perform(orders: Orders, which: Which, *, as_json: bool, quiet: bool) -> None:
+def _perform(orders: Orders, which: Which, *, as_json: bool, quiet: bool, wait: float = 0.0) -> None:
     """Say where, run, show, and leave with the exit code."""
     from robotrading.cli.closing import Ran  # noqa: PLC0415
     from robotrading.cli.exits import for_reports  # noqa: PLC0415
@@ -83,7 +84,7 @@ def _perform(orders: Orders, which: Which, *, as_json: bool, quiet: bool) -> Non
     log_to_file(config)
     if not as_json:
         write(heading(config, orders, EMBEDDED_ACCOUNT))
-    reports = _carry_out(orders, which, quiet=quiet or as_json)
+    reports = _carry_out(orders, which, wait, quiet=quiet or as_json)
     notes = deliver_reports(config, orders, reports).notes
     ran = Ran(orders, reports, book_for(config, orders).root, notes)
     _tell_programs(ran) if as_json else _tell_people(ran)
@@ -112,7 +113,7 @@ def _tell_programs(ran: Ran) -> None:
     as_json({"version": 1, "exit_code": code, "folders": folders, "notes": ran.notes, "reports": ran.reports})
 
 
-def _carry_out(orders: Orders, which: Which, *, quiet: bool) -> list[SessionReport]:
+def _carry_out(orders: Orders, which: Which, wait: float, *, quiet: bool) -> list[SessionReport]:
     import asyncio  # noqa: PLC0415
 
     from robotrading.cli.exits import Exit  # noqa: PLC0415
@@ -121,7 +122,7 @@ def _carry_out(orders: Orders, which: Which, *, quiet: bool) -> list[SessionRepo
 
     try:
         with bars(shown=not quiet) as progress:
-            return asyncio.run(_until_told(carry_out(orders, _kinds(which), progress)))
+            return asyncio.run(_until_told(carry_out(orders, _kinds(which), progress, wait)))
     except KeyboardInterrupt:
         said, code = "interrupted", Exit.INTERRUPTED
     except asyncio.CancelledError:

@@ -7,8 +7,12 @@ from typing import Annotated
 
 import typer
 
+Leashed = Annotated[bool, typer.Option("--leashed", help="End when standard input ends, as it does with the parent.")]
 
-def session(job: Annotated[Path, typer.Argument(help="The job file written by `robotrading run`.")]) -> None:
+
+def session(
+    job: Annotated[Path, typer.Argument(help="The job file written by `robotrading run`.")], leashed: Leashed = False
+) -> None:
     """Run one session job (used by `run`, `plan` and `demo`)."""
     import asyncio  # noqa: PLC0415
     import logging  # noqa: PLC0415
@@ -28,4 +32,4 @@ def session(job: Annotated[Path, typer.Argument(help="The job file written by `r
         sys.stdout.flush()
 
     work = read_job(job)
-    write_report(work, asyncio.run(run_job(work, tell)))
+    write_report(work, asyncio.run(run_job(work, tell, leashed=leashed)))

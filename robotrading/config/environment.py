@@ -61,6 +61,13 @@ VARIABLES = (
         ("sessions.equities.sizing.max_quantity", "sessions.bonds.sizing.max_quantity"),
     ),
     Variable("DEBUG", "true writes debug messages.", ("log.level",), when_true="debug"),
+    Variable(
+        "ROBOTRADING_DATABASE_URL",
+        "PostgreSQL database for the ledger of the external gateway's account, shared by copies on several hosts: "
+        "postgresql://user:password@host/name. Unset: a file below `state_dir`.",
+        ("database_url",),
+        secret=True,
+    ),
     Variable("ROBOTRADING_STATE_DIR", "Folder of ledger, reports and cache.", ("state_dir",)),
 )
 

@@ -88,7 +88,8 @@ class Config:
     """Everything that can be set, checked as a whole.
 
     `origins` tells where a value came from (`config.yaml:12:5`, `environment variable IBKR_PORT`), by dotted key;
-    a key that is not in it has its default.
+    a key that is not in it has its default. `database_url` is the PostgreSQL database of the paper or live account's
+    ledger, for copies on several hosts; '' keeps it in a file below `state_dir`.
     """
 
     capital: CapitalSettings
@@ -99,6 +100,7 @@ class Config:
     state_dir: Path
     log: LogSettings
     service: ServiceSettings = field(default_factory=ServiceSettings)
+    database_url: str = field(default="", repr=False)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property

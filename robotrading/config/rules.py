@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from robotrading.adapters.feeds.settings import RetrySettings
 from robotrading.adapters.notify.nomail import missing
@@ -63,6 +64,8 @@ def notes(config: Config) -> list[str]:
         found.append(f"mail.ca_file {config.mail.ca_file} is not there: mail will wait")
     if config.broker.gateway is GatewayKind.EMBEDDED and config.broker.host != "127.0.0.1":
         found.append(f"broker.host {config.broker.host} is not used: broker.gateway is embedded")
+    if config.broker.gateway is GatewayKind.EMBEDDED and config.database_url:
+        found.append("ROBOTRADING_DATABASE_URL is not used: broker.gateway is embedded, whose ledger is a file")
     if config.broker.mode is Mode.LIVE and config.broker.port in {4002, 7497}:
         found.append(f"broker.port {config.broker.port} is usually a paper login; live is 4001 (gateway) or 7496 (TWS)")
     if not config.enabled:
@@ -91,6 +94,23 @@ def _paper_is_paper(config: Config) -> Iterator[Violation]:
     if config.broker.mode is Mode.PAPER and account and not account.startswith("D"):
         text = f"{quoted(account)} is a live account, and broker.mode is paper; paper account ids begin with D"
         yield Violation(_ACCOUNT, text, (_MODE,))
+
+
+def _database_is_one(config: Config) -> Iterator[Violation]:
+    """Of the address nothing is shown: it may hold a password."""
+    if not config.database_url:
+        return
+    path = ("database_url",)
+    try:
+        parts = urlsplit(config.database_url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"postgresql", "postgresql+psycopg"} or not parts.path.strip("/"):
+        text = "the address (not shown) is none of a PostgreSQL database; write postgresql://user:password@host/name"
+        yield Violation(path, text)
+    if config.broker.gateway is GatewayKind.EXTERNAL and not config.broker.account:
+        text = "'' names no account, and the ledger is in a shared database; write the account's id"
+        yield Violation(_ACCOUNT, f"{text}, so that all copies mean the same", (path,))
 
 
 def _client_ids_differ(config: Config) -> Iterator[Violation]:
@@ -317,6 +337,7 @@ def _waits_fit_deadline(path: KeyPath, session: SessionSettings) -> Iterator[Vio
 _RULES: tuple[Rule, ...] = (
     _live_is_meant,
     _paper_is_paper,
+    _database_is_one,
     _client_ids_differ,
     _shares_fit,
     _symbols_have_one_home,

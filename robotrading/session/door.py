@@ -14,14 +14,16 @@ from datetime import datetime
 from decimal import Decimal
 
 from robotrading.domain.book import Account
-from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached
+from robotrading.domain.errors import BrokerError, BrokerUnavailable, LeaseLost, LedgerError, LimitBreached
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side, Ticket
+from robotrading.domain.ports import Clock, Ledger
 from robotrading.domain.skip import Skip
 from robotrading.execution.ownership import open_quantity, quantities
 from robotrading.portfolio.costs import commission
-from robotrading.portfolio.limits import OrderView, check_order
+from robotrading.portfolio.limits import OrderView, check_order, day_loss
+from robotrading.session.lease import SEND_SECONDS
 from robotrading.session.tickets import TicketBook
 from robotrading.session.world import RunSpec, World
 
@@ -37,6 +39,22 @@ class Sight:
     day_start_value: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant on both clocks: the wall clock goes on while the machine sleeps, the monotonic one is never set."""
+
+    wall: datetime
+    monotonic: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Moment:
+        return cls(clock.now(), clock.monotonic())
+
+    def age(self, clock: Clock) -> float:
+        """Seconds since, by the clock that says more."""
+        return max((clock.now() - self.wall).total_seconds(), clock.monotonic() - self.monotonic)
+
+
 class Door:
     """Checks, journals, then submits."""
 
@@ -47,6 +65,7 @@ class Door:
         self._clock = world.clock
         self._calendar = world.calendar
         self._quiet = world.quiet
+        self._leash = world.leash
         self._book = book
         self._one_at_a_time = asyncio.Lock()
         self._sight: Sight | None = None
@@ -62,6 +81,7 @@ class Door:
 
     def look(self, sight: Sight) -> None:
         """Judge by this from now on; what was spent before is in its cash, what was traded today in the ledger."""
+        judge_day(self._spec, self._ledger, sight, self._clock.now())
         self._sight = sight
         self._spent = {}
         ours = quantities(self._ledger.positions())
@@ -84,20 +104,41 @@ class Door:
     async def _submit(self, intent: Intent) -> Ticket:
         if self._book.failure is not None:
             raise LedgerError(f"the journal failed earlier in this run: {self._book.failure}; no order leaves")
+        self._leash.check()
         if not self._broker.connected:
             raise BrokerUnavailable(f"not connected to the broker: {intent.side} {intent.instrument} was not sent")
         now = self._clock.now()
         check_order(intent, self._view(intent, now), self._spec.settings.limits)
+        began = Moment.of(self._clock)
         self._ledger.record_intent(intent, now)
         self._book.watch(Ticket(intent))
         self._reserve(intent)
         self._book.append(OrderEvent(intent.intent_id, EventKind.SENT, now, protected=self._protected(intent)))
         try:
-            await self._broker.submit(intent)
-        except BrokerError as error:
+            await self._send(intent, began)
+        except (BrokerError, LeaseLost) as error:
             self._note(intent, EventKind.REJECTED, str(error))
             raise
         return self._book[intent.intent_id]
+
+    async def _send(self, intent: Intent, journalled: Moment) -> None:
+        """To the broker within `SEND_SECONDS` of the journal's look at the lease, or not at all.
+
+        What waits here for a slow disk, or at the broker for its turn, must not leave when somebody else may have the
+        account. Of an order whose turn did not come the executor asks the broker.
+        """
+        self._leash.check()
+        left = SEND_SECONDS - journalled.age(self._clock)
+        late = f"{intent.intent_id} could not be handed over within {SEND_SECONDS:g} s of its entry in the journal"
+        if left <= 0:
+            raise BrokerUnavailable(f"{late}: the ledger is slow; it was not sent")
+        try:
+            async with asyncio.timeout(left) as bound:
+                await self._broker.submit(intent)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            self._note(intent, EventKind.UNKNOWN, f"{late}: its turn did not come")
 
     def _reserve(self, intent: Intent) -> None:
         self._turnover += intent.value
@@ -144,6 +185,8 @@ class Door:
             commission=commission(intent.quantity, intent.arrival_price, self._spec.settings.costs),
             open_ticket=open_here[0].intent.intent_id if open_here else "",
             quiet=str(self._quiet.for_orders(now) or ""),
+            day_stopped=self._ledger.day_stopped(sight.account.account_id, self._spec.trading_date),
+            closed_today=self._ledger.was_closed(instrument, self._spec.trading_date),
         )
 
     def _owned(self, intent: Intent) -> Decimal:
@@ -157,6 +200,14 @@ class Door:
         """Cash less what was spent since the account was looked at; None when the account has no such currency."""
         cash = account.cash.get(currency)
         return None if cash is None else cash - self._spent.get(currency, Decimal(0))
+
+
+def judge_day(spec: RunSpec, ledger: Ledger, sight: Sight, at: datetime) -> None:
+    """Remember that a day has lost more than allowed: it stays so over restarts, and when the equity recovers."""
+    lost = day_loss(sight.account.net_liquidation, sight.day_start_value, spec.settings.limits)
+    if lost:
+        reason = f"{lost} (at {at:%Y-%m-%d %H:%M} UTC)"
+        ledger.stop_day(sight.account.account_id, spec.trading_date, reason, at)
 
 
 def turnover(tickets: Iterable[Ticket]) -> Decimal:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from robotrading.domain.claims import Lease
 from robotrading.domain.errors import RobotradingError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.report import SessionReport
@@ -19,7 +20,8 @@ class Job:
 
     `folder` holds the run's files: the job itself, its log and its report. `gateway_port` is the embedded gateway's, 0
     where the configuration names the gateway. `messages_per_second` is this session's part of what the gateway takes
-    from all that run side by side. Empty `config` means the built-in defaults, `demo` the sample market.
+    from all that run side by side. Empty `config` means the built-in defaults, `demo` the sample market. `lease` is the
+    right under which the command trades the account: the intents of this session are refused once it is gone.
     """
 
     run_id: str
@@ -32,6 +34,7 @@ class Job:
     plan_id: str = ""
     gateway_port: int = 0
     messages_per_second: int = 45
+    lease: Lease | None = None
 
     @property
     def path(self) -> Path:

@@ -22,6 +22,7 @@ from robotrading.execution.ownership import shortfalls
 from robotrading.portfolio.construct import build_targets
 from robotrading.portfolio.costs import commission
 from robotrading.portfolio.drift import moved
+from robotrading.portfolio.limits import CLOSED_TODAY
 from robotrading.portfolio.plan import PlanInputs, PlanSettings, make_plan, resize_buys
 from robotrading.session import account, market
 from robotrading.session.account import Standing
@@ -40,7 +41,7 @@ _DAYS_TO_LOOK_AHEAD = 8
 
 async def run_session(spec: RunSpec, world: World) -> SessionReport:
     """Run one session to its report, which is in the ledger when this returns. Raises `LedgerError` alone."""
-    draft = Draft(spec, world.clock, world.clock.now())
+    draft = Draft(spec, world.clock, world.clock.now(), leash=world.leash)
     world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at)
     book = TicketBook(world.ledger)
     world.broker.subscribe(book)
@@ -102,6 +103,8 @@ def _closed(world: World, spec: RunSpec) -> str:
 
 
 async def _recover(world: World, draft: Draft) -> Recovered:
+    halted = world.ledger.halted()
+    draft.remark(*([f"trading is halted, no order leaves until `robotrading resume`: {halted}"] if halted else []))
     recovered = await world.answer(lambda: recover(draft.spec.kind, world.broker, world.ledger, world.clock))
     if recovered.settled:
         names = ", ".join(f"{ticket.intent.intent_id} ({ticket.status})" for ticket in recovered.settled)
@@ -136,7 +139,7 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
         instruments = [instrument for instrument in standing.instruments if instrument in considered]
         targets = build_targets(draft.spec.kind, instruments, signals, bars, settings.construct, wanted.weights, as_of)
         draft.targets = targets
-        blocked = recovered.blocked | _missing(world, draft.spec, standing)
+        blocked = recovered.forbidden | _missing(world, draft, standing)
         draft.plan = make_plan(_inputs(world, draft, standing, blocked), _plan_settings(draft.spec))
         world.ledger.save_plan(draft.plan)
 
@@ -144,8 +147,11 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
     return standing
 
 
-def _missing(world: World, spec: RunSpec, standing: Standing) -> dict[str, str]:
-    """Owned instruments that cannot be judged now: short in the account, or without contract rules from the broker."""
+def _missing(world: World, draft: Draft, standing: Standing) -> dict[str, str]:
+    """Owned instruments that cannot be judged now: short in the account, changed in a way that only a person can
+    explain, or without contract rules from the broker.
+    """
+    spec = draft.spec
     owned = world.ledger.positions()
     blocked = {
         instrument.key: f"{instrument} is owned, but the broker did not give its contract rules; it is kept as it is"
@@ -155,7 +161,7 @@ def _missing(world: World, spec: RunSpec, standing: Standing) -> dict[str, str]:
     for instrument in dict.fromkeys(p.instrument for p in owned if p.owner == spec.kind):
         for sentence in shortfalls(standing.account, [p for p in owned if p.instrument == instrument]):
             blocked[instrument.key] = sentence
-    return blocked
+    return blocked | {one.instrument.key: one.sentence for one in draft.changed if one.blocks}
 
 
 def _inputs(world: World, draft: Draft, standing: Standing, blocked: dict[str, str]) -> PlanInputs:
@@ -179,6 +185,12 @@ def _inputs(world: World, draft: Draft, standing: Standing, blocked: dict[str, s
         blocked=blocked,
         capital=standing.capital,
         turnover_today=turnover(world.ledger.tickets_of(spec.trading_date, spec.kind)),
+        day_stopped=world.ledger.day_stopped(standing.account.account_id, spec.trading_date),
+        closed_today={
+            instrument.key
+            for instrument in standing.instruments
+            if world.ledger.was_closed(instrument, spec.trading_date)
+        },
     )
 
 
@@ -213,10 +225,11 @@ async def _stored_plan(world: World, draft: Draft, recovered: Recovered) -> Stan
     standing = await draft.step("account", lambda: account.standing(world, draft, instruments))
 
     async def compare_world() -> None:
-        blocked = recovered.blocked | _missing(world, draft.spec, standing)
+        blocked = recovered.forbidden | _missing(world, draft, standing)
         sentences = [
             *_other_account(plan, standing),
             *(blocked[intent.instrument.key] for intent in plan.intents if intent.instrument.key in blocked),
+            *_no_entry(world, draft.spec, plan),
             *moved(plan, standing.quotes, standing.owned, draft.spec.settings.execution.tolerance),
         ]
         if sentences:
@@ -225,6 +238,15 @@ async def _stored_plan(world: World, draft: Draft, recovered: Recovered) -> Stan
 
     await draft.step("drift", compare_world)
     return standing
+
+
+def _no_entry(world: World, spec: RunSpec, plan: Plan) -> list[str]:
+    """Why buys of a stored plan are not to be made any more."""
+    buys = [intent.instrument for intent in plan.intents if intent.side is Side.BUY]
+    stopped = world.ledger.day_stopped(plan.account_id, spec.trading_date) if buys else ""
+    closed = [i for i in buys if spec.settings.limits.block_reentry and world.ledger.was_closed(i, spec.trading_date)]
+    said = [f"no entry for the rest of the day: {stopped}"] if stopped else []
+    return [*said, *(f"{instrument}: {CLOSED_TODAY}" for instrument in closed)]
 
 
 def _other_account(plan: Plan, standing: Standing) -> list[str]:

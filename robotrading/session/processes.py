@@ -1,6 +1,7 @@
 """Session runs in processes of their own: a raise, an exit, a hang or a kill in one never reaches the others.
 
-Each child leads its own process group, so that nothing it started outlives it.
+Each child leads its own process group, so that nothing it started outlives it, and is on a leash (see
+`session/leash.py`), so that it does not outlive its parent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from robotrading.domain.ports import Clock
 from robotrading.session.job import Job
+from robotrading.session.leash import PARTING_SECONDS
 
 _STOP_SECONDS = 5.0
 _LISTEN_SECONDS = 1.0
@@ -66,57 +68,98 @@ class End:
 Progress = Callable[[Job, str, int, int], None]
 
 
-async def run_children(children: Sequence[Child], clock: Clock, progress: Progress) -> list[End]:
-    """Run all side by side; every end is told, in the order given."""
+async def run_children(
+    children: Sequence[Child], clock: Clock, progress: Progress, let_go: asyncio.Event | None = None
+) -> list[End]:
+    """Run all side by side; every end is told, in the order given.
+
+    Once `let_go` is set the children send nothing more: each has a little time for its report and is ended then.
+    """
+    let_go = let_go or asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_run(child, clock, progress)) for child in children]
+        tasks = [group.create_task(_run(child, clock, progress, let_go)) for child in children]
     return [task.result() for task in tasks]
 
 
-async def _run(child: Child, clock: Clock, progress: Progress) -> End:
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A child, the end of the pipe that its progress comes out of, and the end of the leash that we hold."""
+
+    process: asyncio.subprocess.Process
+    progress: int
+    leash: int
+
+
+async def _run(child: Child, clock: Clock, progress: Progress, let_go: asyncio.Event) -> End:
     began = clock.monotonic()
     try:
-        process, reading = await _start(child.job)
+        started = await _start(child.job)
     except OSError as error:
         return End(child.job, 0, late=False, seconds=clock.monotonic() - began, trouble=str(error))
-    late = False
-    listening = asyncio.create_task(_listen(reading, child.job, progress))
+    process, late = started.process, False
+    listening = asyncio.create_task(_listen(started.progress, child.job, progress))
+    leash = ExitStack()
+    leash.callback(os.close, started.leash)
+    holding = asyncio.create_task(_hold(leash, let_go))
     try:
         async with asyncio.timeout(child.deadline):
-            await process.wait()
+            await _until_over(process, holding)
     except TimeoutError:
         late = True
     finally:
         await stop_group(process)
+        holding.cancel()
+        leash.close()
         await asyncio.wait({listening}, timeout=_LISTEN_SECONDS)
         listening.cancel()
     seconds = clock.monotonic() - began
     return End(child.job, process.returncode or 0, late, seconds, last_words=_last_words(child.job.log_path))
 
 
-async def _start(job: Job) -> tuple[asyncio.subprocess.Process, int]:
-    """The child, and the end of the pipe that its progress comes out of. Raises OSError.
+async def _until_over(process: asyncio.subprocess.Process, holding: asyncio.Task[None]) -> None:
+    """Until the child has ended, or has had its time for parting."""
+    ending = asyncio.create_task(process.wait())
+    try:
+        await asyncio.wait({ending, holding}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ending}, timeout=PARTING_SECONDS)
+    finally:
+        ending.cancel()
 
-    The pipe is ours and not asyncio's, whose `wait` would last until nobody holds the pipe any more: a killed
-    child's own children would keep it open until the deadline.
+
+async def _hold(leash: ExitStack, let_go: asyncio.Event) -> None:
+    """Keep our end of the leash until there is a reason to let go."""
+    await let_go.wait()
+    leash.close()
+
+
+async def _start(job: Job) -> _Started:
+    """Start the child. Raises OSError.
+
+    The pipes are ours and not asyncio's, whose `wait` would last until nobody holds the pipe any more: a killed
+    child's own children would keep it open until the deadline. Our ends are not inherited by other children.
     """
     path = job.write()
-    reading, writing = os.pipe()
-    with ExitStack() as otherwise:
-        otherwise.callback(os.close, reading)
-        try:
-            with job.log_path.open("ab") as log:
-                process = await asyncio.create_subprocess_exec(
-                    *command("session", str(path)),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=writing,
-                    stderr=log,
-                    start_new_session=True,
-                )
-        finally:
-            os.close(writing)
+    with ExitStack() as always, ExitStack() as otherwise:
+        reading, writing = _pipe(otherwise, always)
+        leash, holding = _pipe(always, otherwise)
+        log = always.enter_context(job.log_path.open("ab"))
+        process = await asyncio.create_subprocess_exec(
+            *command("session", str(path), "--leashed"),
+            stdin=leash,
+            stdout=writing,
+            stderr=log,
+            start_new_session=True,
+        )
         otherwise.pop_all()
-    return process, reading
+    return _Started(process, reading, holding)
+
+
+def _pipe(reading_with: ExitStack, writing_with: ExitStack) -> tuple[int, int]:
+    """Both ends of a pipe, each closed with its stack."""
+    reading, writing = os.pipe()
+    reading_with.callback(os.close, reading)
+    writing_with.callback(os.close, writing)
+    return reading, writing
 
 
 def command(*words: str) -> list[str]:

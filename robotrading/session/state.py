@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from robotrading.domain.book import Position
+from robotrading.domain.claims import Lease
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import SessionReport
@@ -12,7 +13,7 @@ from robotrading.domain.report import SessionReport
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`mode` and `ledger` say of which book; `runs` newest first."""
+    """`mode` and `ledger` say of which book; `runs` newest first; `lease` is that of a copy that trades just now."""
 
     mode: str
     ledger: str
@@ -20,6 +21,7 @@ class State:
     runs: tuple[SessionReport, ...]
     owned: tuple[Position, ...]
     open_tickets: tuple[Ticket, ...]
+    lease: Lease | None = None
 
 
 def state_of(ledger: Ledger, mode: str, place: str) -> State:

@@ -17,6 +17,8 @@ from robotrading.domain.ports import Clock
 from robotrading.domain.report import Outcome, SessionReport, Source, StepResult
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
+from robotrading.execution.holdings import Change
+from robotrading.session.leash import Leash
 from robotrading.session.verdict import verdict
 from robotrading.session.world import RunSpec
 
@@ -50,6 +52,8 @@ class Draft:
     protected: tuple[Position, ...] = ()
     account: Account | None = None
     closed: str = ""
+    changed: tuple[Change, ...] = ()
+    leash: Leash = field(default_factory=Leash)
     _skips: list[Skip] = field(default_factory=list)
     _said: set[Skip] = field(default_factory=set)
 
@@ -69,7 +73,7 @@ class Draft:
         began = self.clock.monotonic()
         error = ""
         try:
-            return await work()
+            return await self.leash.during(work)
         except Exception as caught:
             error = describe(caught)
             level = logging.WARNING if isinstance(caught, RobotradingError) else logging.ERROR

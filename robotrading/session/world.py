@@ -12,6 +12,7 @@ from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.ports import Broker, Calendar, Clock, Feed, Ledger
 from robotrading.domain.skip import Skip
 from robotrading.execution.quiet import QuietTimes
+from robotrading.session.leash import Leash
 from robotrading.session.reach import Reach
 from robotrading.session.settings import CapitalSettings, SessionSettings
 from robotrading.strategy.hmm import FitState
@@ -51,7 +52,8 @@ class World:
     `feed_notes` tells what the feed's latest answer was served from, where that was not the source itself;
     `feed_forget` is told of series that the checks refused, so that they are fetched anew next time. `broker_notes`
     tells of holdings and orders of kinds that the bot does not trade. `quiet` are the times in which no order leaves
-    and nobody logs in. `reach` is the run's own way to the broker; without one the broker is asked once.
+    and nobody logs in. `reach` is the run's own way to the broker; without one the broker is asked once. `leash` ties
+    the run to the command that started it.
     """
 
     clock: Clock
@@ -67,6 +69,7 @@ class World:
     broker_notes: Callable[[], Sequence[Skip]] = field(default=tuple)
     quiet: QuietTimes = field(default_factory=QuietTimes)
     reach: Reach | None = None
+    leash: Leash = field(default_factory=Leash)
 
     async def connect(self) -> None:
         """Logged in at the broker. Raises `BrokerUnavailable` when that could not be had in time, and `ConfigError`."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from robotrading.adapters.clock import FixedClock, SystemClock
+from robotrading.adapters.ledger.claims import ACCOUNT, SqlClaims
+from robotrading.adapters.ledger.database import open_database
 from robotrading.adapters.ledger.store import open_ledger
 from robotrading.config.demo import DEMO_DAY, demo_config
 from robotrading.config.load import find_file, load
 from robotrading.config.model import Config, GatewayKind
-from robotrading.domain.errors import ConfigError
+from robotrading.domain.claims import Lease
+from robotrading.domain.errors import ConfigError, LedgerError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import Calendar, Clock, Ledger
+from robotrading.session.lease import LeaseTerms
 from robotrading.session.lock import held
 from robotrading.session.state import State, state_of
 
@@ -48,14 +54,27 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One account's own folder: ledger, runs, locks, and the embedded gateway's memory. Never shared between modes."""
+    """One account's own folder: ledger, runs, locks, and the embedded gateway's memory. Never shared between modes.
+
+    `url` is the ledger's database where it is not a file in the folder, so that copies on several hosts share it.
+    """
 
     root: Path
     mode: str
+    url: str = field(default="", repr=False)
 
     @property
     def gateway_state(self) -> Path:
         return self.root / "gateway.json"
+
+    @property
+    def account(self) -> str:
+        """The name of the lease under which this account is traded, the same for all copies."""
+        return ACCOUNT + self.root.name
+
+    @property
+    def database(self) -> str:
+        return self.url or f"sqlite:///{self.root / 'ledger.db'}"
 
     def run_folder(self, run_id: str) -> Path:
         """A run's own files: job, log and reports."""
@@ -65,19 +84,52 @@ class Book:
     def alone(self) -> Iterator[None]:
         """No other command works in this book while the block runs. Raises `AlreadyRunning`.
 
-        The lock lies beside the folder, which a demo throws away.
+        The lock lies beside the folder, which a demo throws away. The kernel frees it at the holder's very death, so
+        that nobody has to wait, but it is this machine's alone; the account's lease holds over hosts and takes its
+        time. Both are needed: this for the folder and the pretend gateway in it, the lease for the account.
         """
         with held(self.root.with_suffix(".lock"), f"another robotrading command works with the {self.mode} account"):
             yield
 
     @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """The book's ledger while the block runs. Raises `LedgerError`."""
-        ledger = open_ledger(f"sqlite:///{self.root / 'ledger.db'}")
+    def ledger(self, lease: Lease | None = None) -> Iterator[Ledger]:
+        """The book's ledger while the block runs; with a lease, intents are recorded under it only.
+
+        Raises `LedgerError`, also where the database is another account's.
+        """
+        ledger = open_ledger(self.database, lease=lease, clock=SystemClock(), margin=LeaseTerms().margin)
         try:
             yield ledger
         finally:
             ledger.close()
+
+    @contextmanager
+    def claims(self) -> Iterator[SqlClaims]:
+        """Who may trade the account, while the block runs. Raises `LedgerError`."""
+        database = open_database(self.database)
+        try:
+            claims = SqlClaims(database)
+            _require_right_time(claims.clock_offset(SystemClock().now()))
+            claims.dedicate(self.account, SystemClock().now())
+            yield claims
+        finally:
+            database.close()
+
+
+def holder_name() -> str:
+    """Who holds a lease, for people: host and process, and something by chance, since both come again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def _require_right_time(offset: float) -> None:
+    """All copies go by their hosts' clocks, which may differ by less than a lease's grace: half of it for each."""
+    most = LeaseTerms().grace / 2
+    if abs(offset) > most:
+        direction = "ahead of" if offset > 0 else "behind"
+        raise LedgerError(
+            f"this host's clock is {abs(offset):.0f} s {direction} the database server's, more than {most:g} s: leases "
+            "cannot be trusted; set both clocks by a time service (NTP)"
+        )
 
 
 def load_config(orders: Orders) -> Config:
@@ -101,7 +153,7 @@ def book_for(config: Config, orders: Orders) -> Book:
     if config.broker.gateway is GatewayKind.EMBEDDED:
         return Book(books / "embedded", "embedded")
     name = f"{config.broker.mode}-{config.broker.account or 'only-account'}"
-    return Book(books / name, config.broker.mode.value)
+    return Book(books / name, config.broker.mode.value, config.database_url)
 
 
 def clock_for(day: date | None, calendar: Calendar) -> Clock:
@@ -125,5 +177,13 @@ def rehearsal_moment(day: date, calendar: Calendar) -> datetime:
 def status_of(orders: Orders) -> State:
     """What the ledger of this mode knows."""
     book = book_for(load_config(orders), orders)
-    with book.ledger() as ledger:
-        return state_of(ledger, book.mode, str(book.root / "ledger.db"))
+    with book.ledger() as ledger, book.claims() as claims:
+        place = claims.place if book.url else str(book.root / "ledger.db")
+        return replace(state_of(ledger, book.mode, place), lease=_lease(claims, book))
+
+
+def _lease(claims: SqlClaims, book: Book) -> Lease | None:
+    """The account's lease while it is valid."""
+    lease = claims.holder(book.account)
+    valid = lease is not None and lease.holder and lease.expires_at > SystemClock().now()
+    return lease if valid else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import resource
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -19,6 +20,7 @@ from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.execution.quiet import QuietTimes
 from robotrading.session.job import Job
+from robotrading.session.leash import Leash, follow
 from robotrading.session.lock import session_lock
 from robotrading.session.pipeline import run_session
 from robotrading.session.world import RunSpec, World
@@ -29,8 +31,11 @@ from robotrading.wiring.gateway import EMBEDDED_ACCOUNT
 Tell = Callable[[str, int, int], None]
 
 
-async def run_job(job: Job, tell: Tell) -> SessionReport:
-    """One session from its job to its report."""
+async def run_job(job: Job, tell: Tell, *, leashed: bool = False) -> SessionReport:
+    """One session from its job to its report; `leashed` to standard input, which ends with the parent."""
+    leash = Leash()
+    if leashed:
+        follow(sys.stdin.fileno(), leash)
     orders = Orders(Path(job.config) if job.config else None, job.demo, job.as_of, job.trade, job.plan_id)
     config = load_config(orders)
     logging.getLogger().setLevel(config.log.level.upper())
@@ -39,8 +44,9 @@ async def run_job(job: Job, tell: Tell) -> SessionReport:
     calendar = ExchangeCalendar()
     clock = clock_for(orders.day, calendar)
     spec = _spec(config, job, book, calendar.trading_day(job.kind, clock.now()))
-    with session_lock(book.root / "locks", job.kind), book.ledger() as ledger:
-        return await run_session(spec, _world(config, job, book, clock, calendar, ledger, tell))
+    with session_lock(book.root / "locks", job.kind), book.ledger(job.lease) as ledger:
+        world = _world(config, job, book, clock, calendar, ledger, tell)
+        return await run_session(spec, replace(world, leash=leash))
 
 
 def _bound_memory(megabytes: int) -> None:

@@ -15,9 +15,10 @@ from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.session.bereaved import Occasion, conclude
 from robotrading.session.job import Job
+from robotrading.session.lease import Held, Post, hold
 from robotrading.session.processes import Child, End, Progress, run_children
 from robotrading.session.settings import UniverseKind, UniverseSettings
-from robotrading.wiring.books import Book, Orders, book_for, clock_for, is_embedded, load_config
+from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
 from robotrading.wiring.mail import Delivery, deliver
 
@@ -25,10 +26,13 @@ _LEAST_PACE = 5
 _LARGE_INDEX = 500
 
 
-async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progress) -> list[SessionReport]:
+async def carry_out(
+    orders: Orders, kinds: Sequence[AssetClass], progress: Progress, patience: float = 0.0
+) -> list[SessionReport]:
     """Run the sessions side by side, each in its process; one report each, whatever becomes of them.
 
-    The embedded gateway is started once for a command, so commands on its accounts come one after the other.
+    The embedded gateway is started once for a command, so commands on its accounts come one after the other. To trade,
+    the account is claimed first: `AccountBusy` when another copy has it for longer than `patience` seconds.
     """
     config = load_config(orders)
     book = book_for(config, orders)
@@ -41,12 +45,25 @@ async def carry_out(orders: Orders, kinds: Sequence[AssetClass], progress: Progr
             stack.enter_context(book.alone())
             if orders.demo:
                 shutil.rmtree(book.root, ignore_errors=True)
+        held = await _claimed(stack, book, patience, alone=is_embedded(config, orders)) if orders.trade else None
+        if is_embedded(config, orders):
             port = await stack.enter_async_context(embedded_gateway(config, book, wanted, clock, calendar))
         ledger = stack.enter_context(book.ledger())
         paces = share_pace(config, wanted)
-        children = [_child(config, book, orders, kind, clock, port, paces[kind]) for kind in wanted]
-        ends = await run_children(children, SystemClock(), progress)
+        children = [_child(config, book, orders, kind, clock, port, paces[kind], held) for kind in wanted]
+        ends = await run_children(children, SystemClock(), progress, held.lost if held else None)
         return [_report(end, ledger, book, calendar, clock) for end in ends]
+
+
+async def _claimed(stack: AsyncExitStack, book: Book, patience: float, *, alone: bool) -> Held:
+    """The right to trade the account, given back with the stack.
+
+    Who is `alone` in a book with the pretend gateway inside takes it at once, even from a holder who died: the gateway
+    died with him, and nothing can be on its way there.
+    """
+    claims = stack.enter_context(book.claims())
+    holder = "this machine" if alone else holder_name()
+    return await stack.enter_async_context(hold(Post(claims, SystemClock(), book.account, holder), patience))
 
 
 def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionReport]) -> Delivery:
@@ -88,7 +105,7 @@ def _size(universe: UniverseSettings) -> int:
 
 
 def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
-    config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int, pace: int
+    config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int, pace: int, held: Held | None
 ) -> Child:
     # Runs of a rehearsal start at the same instant: the wall clock in the middle keeps them in their order.
     serial = int(SystemClock().now().timestamp() * 10)
@@ -104,6 +121,7 @@ def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
         plan_id=orders.plan_id,
         gateway_port=port,
         messages_per_second=pace,
+        lease=held.lease if held else None,
     )
     return Child(job, config.sessions[kind].deadline)
 

@@ -61,6 +61,11 @@ class SqlClaims:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def place(self) -> str:
+        """Where the database is, without any secret."""
+        return self._database.name
+
     def claim(self, name: str, holder: str, now: datetime, seconds: float, grace: float = 0.0) -> Lease | None:
         if not holder:
             raise LedgerError(f"{name}: a lease needs a holder's name; '' means that nobody has it")
