@@ -30,7 +30,7 @@ _LINK = (FaultKind.LINK_DATA_LOST, FaultKind.LINK_DATA_KEPT)
 _ENDS = frozenset({EventKind.CANCELLED, EventKind.REJECTED})
 _SKIPS = {
     FaultKind.QUOTES_MISSING: ("no_price", "nothing has a price"),
-    FaultKind.DATA_FARM_BROKEN: ("no_price", "the market data farm's connection is broken (code 2103)"),
+    FaultKind.DATA_FARM_BROKEN: ("data_farm", "the market data farm's connection is broken (code 2103)"),
     FaultKind.DATA_TAKEN: ("competing_session", "another session has the market data (code 10197)"),
 }
 

@@ -71,7 +71,7 @@ def _trigger_fits(fault: Fault) -> str:
 def _moment_fits(fault: Fault) -> str:
     if fault.on is Trigger.SECONDS:
         return "" if 0 <= fault.at < float("inf") else f"at: {fault.at} is no time after the start; give seconds from 0"
-    if fault.at >= 1 and fault.at == int(fault.at):
+    if 1 <= fault.at < float("inf") and fault.at == int(fault.at):
         return ""
     return f"at: {fault.at} is no count; give a whole number from 1"
 

@@ -416,7 +416,7 @@ def no_quotes(kind: FaultKind, rule: str) -> None:
 
 @shows(K.DATA_FARM_BROKEN)
 def data_farm_broken() -> None:
-    no_quotes(K.DATA_FARM_BROKEN, "no_price")
+    no_quotes(K.DATA_FARM_BROKEN, "data_farm")
 
 
 @shows(K.DATA_TAKEN)
