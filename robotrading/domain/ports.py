@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Account, Closed, Holding, Position
 from robotrading.domain.claims import Claim, Lease, Occurrence
 from robotrading.domain.instrument import AssetClass, Instrument
-from robotrading.domain.market import Bars, Constituent, Days, Quote
 from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent, Ticket
 from robotrading.domain.planning import Plan
 from robotrading.domain.report import Message, SessionReport
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
+
+if TYPE_CHECKING:
+    from robotrading.domain.market import Bars, Constituent, Days, Quote  # brings numpy, which the daemon does without
 
 
 class Clock(Protocol):
