@@ -208,8 +208,9 @@ class Executor:
 async def _ended(task: asyncio.Task[None]) -> None:
     """Stop a task that is not needed any more, and take its outcome."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 def _first_of(failures: ExceptionGroup[Exception]) -> Exception:
