@@ -14,6 +14,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -112,12 +113,20 @@ def _answers(tasks: Sequence[_Task], settings: SignalSettings, workers: int) -> 
 
 
 def _here(tasks: Iterable[_Task], settings: SignalSettings) -> Iterator[list[Answer]]:
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415  with the work
-
     work = _Work(settings)
-    with threadpool_limits(1, user_api="blas"):
+    with _one_thread(settings):
         for task in tasks:
             yield work([task])
+
+
+def _one_thread(settings: SignalSettings) -> AbstractContextManager[object]:
+    """One BLAS thread where a link does linear algebra; to find BLAS takes ten milliseconds."""
+    if "hmm" not in settings.chain:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  with the work
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 @dataclass(frozen=True, slots=True)
