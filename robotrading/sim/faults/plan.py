@@ -187,6 +187,7 @@ _AMOUNTS = {
 _LATEST = {Trigger.SUBMIT: 8, Trigger.QUESTION: 40, Trigger.EVENT: 40, Trigger.CONNECT: 4, Trigger.LEDGER: 120}
 """Up to which occurrence faults are drawn; earlier ones are likelier."""
 _LAST_SECOND = 900.0
+"""Faults by time are drawn up to here, earlier ones likelier too."""
 _FOR_EVER = 0.1
 
 
@@ -230,7 +231,7 @@ def _drawn(draws: _Draws, kinds: list[FaultKind]) -> Fault:
     return Fault(
         kind=kind,
         on=on,
-        at=round(when * _LAST_SECOND, 1) if on is Trigger.SECONDS else 1 + int(when * when * _LATEST[on]),
+        at=round(when * when * _LAST_SECOND, 1) if on is Trigger.SECONDS else 1 + int(when * when * _LATEST[on]),
         times=times if shape.extent is Extent.COUNTED else 1,
         seconds=None if not _has_length(kind) or ever < _FOR_EVER else _SECONDS[seconds],
         amount=None if amounts is None else amounts[int(amount * len(amounts))],
