@@ -7,7 +7,7 @@ one's, so that a write of a holder who slept through its own end can be told fro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from robotrading.domain.instrument import AssetClass
 
@@ -33,7 +33,7 @@ class Occurrence:
     @property
     def key(self) -> str:
         """The same over all copies of the service, e.g. `equities@2025-09-26T19:45:00+00:00`."""
-        return f"{self.kind}@{self.due_at.isoformat(timespec='seconds')}"
+        return f"{self.kind}@{self.due_at.astimezone(UTC).isoformat(timespec='seconds')}"
 
 
 @dataclass(frozen=True, slots=True)

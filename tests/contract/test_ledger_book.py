@@ -45,7 +45,7 @@ def test_a_position_added_is_there_for_everybody(book: SqlPositionBook, database
     assert not book.is_active(MSFT)
     assert book.list() == book.list("equities") == SqlLedger(database).positions() == [HELD]
     assert book.list("bonds") == []
-    assert words(database) == [("ann", "add position", "", "10 at 99.500000")]
+    assert words(database) == [("ann", "add position", "", "10 at 99.5")]
 
 
 def test_what_is_there_is_not_added_again(book: SqlPositionBook, database: Database) -> None:
@@ -71,7 +71,7 @@ def test_update_returns_what_was_there_and_keeps_when_it_was_opened(book: SqlPos
     split = Position(AAPL, D(40), D("24.875"), EQ.value, LATER)
     assert book.update(split, LATER, "ben") == HELD
     assert book.get(AAPL) == replace(split, opened_at=NOW)
-    assert words(database)[0] == ("ben", "update position", "10 at 99.500000", "40 at 24.875000")
+    assert words(database)[0] == ("ben", "update position", "10 at 99.500000", "40 at 24.875")
 
 
 def test_what_is_not_there_cannot_be_changed_or_removed(book: SqlPositionBook, database: Database) -> None:

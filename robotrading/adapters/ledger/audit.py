@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
-from robotrading.adapters.ledger.tables import audit_log
+from robotrading.adapters.ledger.tables import audit_log, order_events
 from robotrading.domain.audit import AuditEntry
 
-_ADD = insert(audit_log).inline()
+_NEWEST_EVENT = select(func.coalesce(func.max(order_events.c.event_id), 0))
+_ADD = insert(audit_log).inline().values(event_id=_NEWEST_EVENT.scalar_subquery())
 _NEWEST = select(audit_log).order_by(audit_log.c.audit_id.desc())
 
 

@@ -48,7 +48,7 @@ class _Tickets:
             executed.setdefault(row.intent_id, []).append(_read_fill(row.body))
         # Sorted here: the engines' own order of texts depends on their locale.
         rows = sorted(rows, key=lambda row: (row.recorded_at, row.intent_id))
-        return [_ticket(row, tuple(executed.get(row.intent_id, ()))) for row in rows]
+        return [ticket_of(row, tuple(executed.get(row.intent_id, ()))) for row in rows]
 
 
 _is_open = intents.c.status.in_(_OPEN)
@@ -160,10 +160,11 @@ def one_ticket(connection: Connection, intent_id: str) -> Ticket | None:
     row = connection.execute(_INTENT, {"of": intent_id}).first()
     if row is None:
         return None
-    return _ticket(row, tuple(_read_fill(fill.body) for fill in connection.execute(_FILLS, {"of": intent_id})))
+    return ticket_of(row, tuple(_read_fill(fill.body) for fill in connection.execute(_FILLS, {"of": intent_id})))
 
 
-def _ticket(row: Row[Any], executions: tuple[Fill, ...]) -> Ticket:
+def ticket_of(row: Row[Any], executions: tuple[Fill, ...]) -> Ticket:
+    """A row of `intents` with its executions in the order of their places."""
     return Ticket(
         intent=_read_intent(row.body),
         status=TicketStatus(row.status),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -42,7 +42,7 @@ class SqlPositionBook:
                     f"{owner} has {there.quantity.normalize():f} {instrument} already; change it with update"
                 )
             book.add(connection, instrument, owner, _owned(position), position.opened_at or at)
-            note(connection, AuditEntry(at, who, ADDED, subject(owner, instrument), "", _words(position)))
+            note(connection, AuditEntry(at, who, ADDED, subject(owner, instrument), "", words(position)))
 
     def remove(self, instrument: Instrument, owner: str, at: datetime, who: str) -> Position:
         with self._database.transaction() as connection:
@@ -58,7 +58,7 @@ class SqlPositionBook:
         with self._database.transaction() as connection:
             before = _one(connection, instrument, owner)
             book.change(connection, instrument, owner, _owned(position))
-            entry = AuditEntry(at, who, CHANGED, subject(owner, instrument), _words(before), _words(position))
+            entry = AuditEntry(at, who, CHANGED, subject(owner, instrument), _words(before), words(position))
             note(connection, entry)
         return before
 
@@ -124,6 +124,22 @@ def _one(connection: Connection, instrument: Instrument, owner: str) -> Position
 
 def _owned(position: Position) -> Owned:
     return Owned(position.quantity, position.quantity * position.avg_cost)
+
+
+def words(position: Position) -> str:
+    """A position as a person gave it, to the last digit, e.g. `10 at 99.5`; `told` reads it."""
+    return f"{position.quantity:f} at {position.avg_cost:f}"
+
+
+def told(text: str) -> Owned:
+    """What `words` has written; '' is nothing. Raises ValueError."""
+    if not text:
+        return Owned()
+    quantity, _, cost = text.partition(" at ")
+    try:
+        return Owned(Decimal(quantity), Decimal(quantity) * Decimal(cost))
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no position; one is written like '10 at 99.5'") from error
 
 
 def _words(position: Position) -> str:

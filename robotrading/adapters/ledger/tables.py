@@ -235,6 +235,8 @@ audit_log = Table(
     Column("subject", String(200), nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
+    # The newest order event at that moment, so that a person's word and executions can be told apart in time.
+    Column("event_id", Integer, nullable=False, default=0),
 )
 
 leases = Table(

@@ -126,4 +126,5 @@ def _records() -> None:
         sa.Column("subject", sa.String(200), nullable=False),
         sa.Column("before", sa.Text, nullable=False),
         sa.Column("after", sa.Text, nullable=False),
+        sa.Column("event_id", sa.Integer, nullable=False),
     )
