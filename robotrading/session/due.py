@@ -116,7 +116,7 @@ def _too_late(one: Occurrence, now: datetime, rules: CatchUp, calendar: Calendar
     last = latest_start(one, rules, calendar)
     if now <= last:
         return None
-    late = (now - one.due_at) // timedelta(minutes=1)
+    late = -((one.due_at - now) // timedelta(minutes=1))
     said = f"it was due at {one.due_at:%Y-%m-%d %H:%M} UTC, {_span(late)} ago"
     hours = calendar.hours(one.kind, one.trading_date)
     if hours is not None and now >= hours[1]:
