@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from robotrading.domain.claims import Claim
 from robotrading.domain.errors import LedgerError
+from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import Outcome, SessionReport, StepResult
 from robotrading.session.job import read_report
+from robotrading.session.occurrence import run_id_of
 from robotrading.session.processes import End
 
 _RECENT = 50
@@ -62,11 +65,39 @@ def _unstored(end: End, occasion: Occasion, error: LedgerError) -> SessionReport
     )
 
 
+def conclude_claim(claim: Claim, ledger: Ledger, mode: str, at: datetime) -> SessionReport:
+    """The one report of a scheduled run whose copy died: the one it left, else one that is written and stored for it.
+
+    Raises `LedgerError`.
+    """
+    run_id = run_id_of(claim.occurrence)
+    stored = next((one for one in ledger.last_reports(_RECENT) if one.run_id == run_id), None)
+    if stored is not None:
+        return stored
+    occurrence = claim.occurrence
+    story = f"the copy that ran it ({claim.holder}) died after {claim.claimed_at:%Y-%m-%d %H:%M:%S} UTC"
+    tickets = _tickets(ledger, run_id, occurrence.kind, occurrence.trading_date)
+    report = SessionReport(
+        run_id=run_id,
+        kind=occurrence.kind,
+        mode=mode,
+        trading_date=occurrence.trading_date,
+        started_at=claim.claimed_at,
+        finished_at=at,
+        outcome=_outcome(tickets),
+        verdict=f"The {occurrence.kind} session due at {occurrence.due_at:%Y-%m-%d %H:%M} UTC failed: {story}; it "
+        f"is not run again by itself.{_open(tickets)}",
+        steps=(StepResult("process", 0.0, error=story),),
+        tickets=tickets,
+        owned=tuple(ledger.positions(occurrence.kind)),
+    )
+    ledger.finish_run(report)
+    return report
+
+
 def report_for(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
     """A failed report with everything the ledger knows of the run: what it ordered and what the bot owns."""
-    tickets = tuple(
-        t for t in ledger.tickets_of(occasion.trading_date, end.job.kind) if t.intent.session_id == end.job.run_id
-    )
+    tickets = _tickets(ledger, end.job.run_id, end.job.kind, occasion.trading_date)
     return SessionReport(
         run_id=end.job.run_id,
         kind=end.job.kind,
@@ -74,12 +105,20 @@ def report_for(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
         trading_date=occasion.trading_date,
         started_at=occasion.at - timedelta(seconds=end.seconds),
         finished_at=occasion.at,
-        outcome=Outcome.PARTLY if any(ticket.fills for ticket in tickets) else Outcome.FAILED,
+        outcome=_outcome(tickets),
         verdict=f"The {end.job.kind} session failed: {end.story}.{_open(tickets)} Log: {end.job.log_path}",
         steps=(StepResult("process", end.seconds, error=end.story),),
         tickets=tickets,
         owned=tuple(ledger.positions(end.job.kind)),
     )
+
+
+def _tickets(ledger: Ledger, run_id: str, kind: AssetClass, day: date) -> tuple[Ticket, ...]:
+    return tuple(ticket for ticket in ledger.tickets_of(day, kind) if ticket.intent.session_id == run_id)
+
+
+def _outcome(tickets: tuple[Ticket, ...]) -> Outcome:
+    return Outcome.PARTLY if any(ticket.fills for ticket in tickets) else Outcome.FAILED
 
 
 def _open(tickets: tuple[Ticket, ...]) -> str:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 
 from robotrading.adapters.calendar import ExchangeCalendar
 from robotrading.adapters.clock import SystemClock
 from robotrading.config.model import Config
+from robotrading.domain.claims import Claim, Occurrence
 from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass
-from robotrading.domain.ports import Calendar, Clock, Ledger
+from robotrading.domain.ports import Calendar, Claims, Clock, Ledger
 from robotrading.domain.report import SessionReport
-from robotrading.session.bereaved import Occasion, conclude
+from robotrading.session.bereaved import Occasion, conclude, conclude_claim
 from robotrading.session.job import Job
 from robotrading.session.lease import Held, Post, hold
+from robotrading.session.occurrence import Done, run_id_of, run_once
 from robotrading.session.processes import Child, End, Progress, run_children
 from robotrading.session.settings import UniverseKind, UniverseSettings
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
@@ -26,6 +30,35 @@ _LEAST_PACE = 5
 _LARGE_INDEX = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a command is about: configuration, book, and the clock that its sessions go by."""
+
+    orders: Orders
+    config: Config
+    book: Book
+    calendar: Calendar
+    clock: Clock
+
+    @classmethod
+    def of(cls, orders: Orders) -> Errand:
+        """Raises `ConfigError`."""
+        config, calendar = load_config(orders), ExchangeCalendar()
+        return cls(orders, config, book_for(config, orders), calendar, clock_for(orders.day, calendar))
+
+    @property
+    def embedded(self) -> bool:
+        return is_embedded(self.config, self.orders)
+
+    def post(self, claims: Claims) -> Post:
+        """How this command contends for the account.
+
+        Who is alone in a book with the pretend gateway inside takes it at once, even from a holder who died: the
+        gateway died with him, and nothing can be on its way there.
+        """
+        return Post(claims, SystemClock(), self.book.account, "this machine" if self.embedded else holder_name())
+
+
 async def carry_out(
     orders: Orders, kinds: Sequence[AssetClass], progress: Progress, patience: float = 0.0
 ) -> list[SessionReport]:
@@ -34,36 +67,67 @@ async def carry_out(
     The embedded gateway is started once for a command, so commands on its accounts come one after the other. To trade,
     the account is claimed first: `AccountBusy` when another copy has it for longer than `patience` seconds.
     """
-    config = load_config(orders)
-    book = book_for(config, orders)
-    calendar = ExchangeCalendar()
-    clock = clock_for(orders.day, calendar)
-    wanted = _enabled(config, kinds)
+    errand = Errand.of(orders)
+    wanted = _enabled(errand.config, kinds)
+    async with AsyncExitStack() as stack:
+        _enter(stack, errand)
+        held = None
+        if orders.trade:
+            claims = stack.enter_context(errand.book.claims())
+            held = await stack.enter_async_context(hold(errand.post(claims), patience))
+        return await _sessions(errand, wanted, progress, held)
+
+
+async def run_occurrence(
+    orders: Orders, occurrence: Occurrence, progress: Progress, patience: float = 0.0
+) -> SessionReport | None:
+    """Run a scheduled session, unless any copy has claimed it before (None); its report.
+
+    Raises `AccountBusy` when another copy works with the account; nothing is claimed then.
+    """
+    errand, reports = Errand.of(orders), []
+    _enabled(errand.config, [occurrence.kind])
+
+    async def work(_: Occurrence, held: Held) -> Done:
+        reports.extend(await _sessions(errand, [occurrence.kind], progress, held, run_id_of(occurrence)))
+        return Done(reports[0].run_id, reports[0].outcome)
+
+    with ExitStack() as stack:
+        _enter(stack, errand)
+        claims, ledger = stack.enter_context(errand.book.claims()), stack.enter_context(errand.book.ledger())
+        await run_once(errand.post(claims), occurrence, work, partial(_epitaph, ledger, errand), patience)
+    return reports[0] if reports else None
+
+
+async def _epitaph(ledger: Ledger, errand: Errand, claim: Claim) -> Done:
+    report = conclude_claim(claim, ledger, errand.book.mode, errand.clock.now())
+    return Done(report.run_id, report.outcome)
+
+
+def _enter(stack: ExitStack | AsyncExitStack, errand: Errand) -> None:
+    """Alone with the pretend gateway's account; a demo begins afresh."""
+    if errand.embedded:
+        stack.enter_context(errand.book.alone())
+        if errand.orders.demo:
+            shutil.rmtree(errand.book.root, ignore_errors=True)
+
+
+async def _sessions(
+    errand: Errand, kinds: Sequence[AssetClass], progress: Progress, held: Held | None, run_id: str = ""
+) -> list[SessionReport]:
+    """One process and one report for each."""
+    config, book, calendar, clock = errand.config, errand.book, errand.calendar, errand.clock
     async with AsyncExitStack() as stack:
         port = 0
-        if is_embedded(config, orders):
-            stack.enter_context(book.alone())
-            if orders.demo:
-                shutil.rmtree(book.root, ignore_errors=True)
-        held = await _claimed(stack, book, patience, alone=is_embedded(config, orders)) if orders.trade else None
-        if is_embedded(config, orders):
-            port = await stack.enter_async_context(embedded_gateway(config, book, wanted, clock, calendar))
+        if errand.embedded:
+            port = await stack.enter_async_context(embedded_gateway(config, book, kinds, clock, calendar))
         ledger = stack.enter_context(book.ledger())
-        paces = share_pace(config, wanted)
-        children = [_child(config, book, orders, kind, clock, port, paces[kind], held) for kind in wanted]
+        paces = share_pace(config, kinds)
+        jobs = [_job(errand, kind, run_id, gateway_port=port, messages_per_second=paces[kind]) for kind in kinds]
+        lease = held.lease if held else None
+        children = [Child(replace(job, lease=lease), config.sessions[job.kind].deadline) for job in jobs]
         ends = await run_children(children, SystemClock(), progress, held.lost if held else None)
         return [_report(end, ledger, book, calendar, clock) for end in ends]
-
-
-async def _claimed(stack: AsyncExitStack, book: Book, patience: float, *, alone: bool) -> Held:
-    """The right to trade the account, given back with the stack.
-
-    Who is `alone` in a book with the pretend gateway inside takes it at once, even from a holder who died: the gateway
-    died with him, and nothing can be on its way there.
-    """
-    claims = stack.enter_context(book.claims())
-    holder = "this machine" if alone else holder_name()
-    return await stack.enter_async_context(hold(Post(claims, SystemClock(), book.account, holder), patience))
 
 
 def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionReport]) -> Delivery:
@@ -104,26 +168,23 @@ def _size(universe: UniverseSettings) -> int:
     return universe.top or _LARGE_INDEX
 
 
-def _child(  # noqa: PLR0913, PLR0917  the pieces of one job
-    config: Config, book: Book, orders: Orders, kind: AssetClass, clock: Clock, port: int, pace: int, held: Held | None
-) -> Child:
+def _job(errand: Errand, kind: AssetClass, run_id: str, *, gateway_port: int, messages_per_second: int) -> Job:
+    orders, now = errand.orders, errand.clock.now()
     # Runs of a rehearsal start at the same instant: the wall clock in the middle keeps them in their order.
     serial = int(SystemClock().now().timestamp() * 10)
-    run_id = f"{clock.now():%Y%m%d-%H%M%S}-{serial:09x}-{kind}"
-    job = Job(
+    run_id = run_id or f"{now:%Y%m%d-%H%M%S}-{serial:09x}-{kind}"
+    return Job(
         run_id=run_id,
         kind=kind,
-        folder=str(book.run_folder(run_id).absolute()),
+        folder=str(errand.book.run_folder(run_id).absolute()),
         config=str(orders.file.absolute()) if orders.file else "",
         demo=orders.demo,
         as_of=orders.as_of,
         trade=orders.trade,
         plan_id=orders.plan_id,
-        gateway_port=port,
-        messages_per_second=pace,
-        lease=held.lease if held else None,
+        gateway_port=gateway_port,
+        messages_per_second=messages_per_second,
     )
-    return Child(job, config.sessions[kind].deadline)
 
 
 def _report(end: End, ledger: Ledger, book: Book, calendar: Calendar, clock: Clock) -> SessionReport:
