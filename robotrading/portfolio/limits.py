@@ -58,7 +58,8 @@ class OrderView:
     `open_ticket` says which earlier order of the instrument is not settled, '' when all are. `quiet` names the broker's
     quiet time that it is, or soon will be, and its end, '' outside of any. `day_stopped` says why no entry is made
     for the rest of the day, '' when nothing forbids it; `closed_today` whether the bot sold the last of the instrument
-    today. `day_start_value` falls back to the account's. Equities for the daily loss are in the account's base currency.
+    today. `day_start_value` falls back to the account's. Equities for the daily loss are in the account's base
+    currency.
     """
 
     account: Account

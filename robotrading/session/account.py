@@ -13,10 +13,12 @@ from robotrading.domain.errors import BrokerError, ConfigError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.skip import Skip
+from robotrading.execution.holdings import unbelievable
 from robotrading.execution.ownership import protected, shortfalls
 from robotrading.session.capital import capital, investable, price_of
-from robotrading.session.door import Sight
+from robotrading.session.door import Sight, judge_day
 from robotrading.session.steps import Draft
+from robotrading.session.watch import believed, noticed
 from robotrading.session.world import World
 
 _QUOTES_GOOD_FOR = timedelta(seconds=60)
@@ -70,7 +72,7 @@ async def standing(
     seen = await _early(world, early)
 
     async def look() -> tuple[Account, Sequence[Position], Glance]:
-        account = await world.broker.account()
+        account = await believed(world)
         all_owned = world.ledger.positions()
         mine = [position.instrument for position in all_owned if position.owner == spec.kind]
         elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
@@ -80,11 +82,14 @@ async def standing(
     usable = tuple(answer for answer in found.refined.values() if isinstance(answer, Instrument))
     draft.skip(*(answer for answer in found.refined.values() if isinstance(answer, Skip)))
     draft.skip(*(answer for instrument in usable if isinstance(answer := found.quotes[instrument], Skip)))
+    if draft.account is None:  # once a run, before its own orders
+        draft.changed = noticed(world, account, all_owned, found.quotes, keep=spec.trade)
+        draft.remark(*(change.sentence for change in draft.changed))
     draft.account = account
     draft.owned = tuple(position for position in all_owned if position.owner == spec.kind)
     draft.protected = protected(account, all_owned)
     draft.remark(*map(str, world.broker_notes()))
-    return _standing(world, draft, account, all_owned, found.quotes, usable)
+    return _told_if_stopped(world, draft, _standing(world, draft, account, all_owned, found.quotes, usable))
 
 
 async def _early(world: World, early: Awaitable[Glance] | None) -> Glance:
@@ -140,6 +145,14 @@ def _standing(  # noqa: PLR0913, PLR0917  the pieces of one value
     )
 
 
+def _told_if_stopped(world: World, draft: Draft, found: Standing) -> Standing:
+    """A day that has lost too much stays without entries, whatever comes after; every report of it says so."""
+    judge_day(draft.spec, world.ledger, found.sight, world.clock.now())
+    stopped = world.ledger.day_stopped(found.account.account_id, draft.spec.trading_date)
+    draft.remark(*([f"no entry for the rest of {draft.spec.trading_date}: {stopped}"] if stopped else []))
+    return found
+
+
 def _capital(world: World, draft: Draft, there: Decimal, account: Account) -> Decimal:
     """The day's capital: the first look of the day that finds any is kept. Raises `ConfigError` when there is none."""
     spec, currency = draft.spec, draft.spec.capital.currency
@@ -179,12 +192,16 @@ async def compare(world: World, draft: Draft) -> None:
         account = await world.answer(world.broker.account)
         all_owned = world.ledger.positions()
         mine = [position for position in all_owned if position.owner == draft.spec.kind]
-        missing = shortfalls(account, mine)
-        if not missing or loop.time() >= patience:
+        doubt = unbelievable(account, all_owned, world.ledger.open_tickets())
+        missing = () if doubt else shortfalls(account, mine)
+        if not (doubt or missing) or loop.time() >= patience:
             break
         await asyncio.sleep(_ASK_AGAIN_SECONDS)
-    draft.account = account
     draft.owned = tuple(mine)
+    if doubt:
+        draft.skip(Skip(account.account_id, "compare", doubt, "positions_unknown"))
+        return
+    draft.account = account
     draft.protected = protected(account, all_owned)
     draft.skip(*(Skip(text.partition(":")[0], "compare", text.partition(": ")[2], "shortfall") for text in missing))
     world.ledger.save_equity(world.clock.now(), account.account_id, account.net_liquidation, account.base_currency)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from robotrading.domain.errors import PlanMoved
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Intent, Side
-from robotrading.domain.planning import Plan, Refusal
+from robotrading.domain.planning import Plan, Refusal, RefusalRule
 from robotrading.domain.report import SessionReport
 from robotrading.domain.skip import Skip
 from robotrading.execution.ownership import shortfalls
@@ -142,15 +142,14 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
         blocked = recovered.forbidden | _missing(world, draft, standing)
         draft.plan = make_plan(_inputs(world, draft, standing, blocked), _plan_settings(draft.spec))
         world.ledger.save_plan(draft.plan)
+        draft.skip(*_not_entered(draft.plan))
 
     await draft.step("plan", plan)
     return standing
 
 
 def _missing(world: World, draft: Draft, standing: Standing) -> dict[str, str]:
-    """Owned instruments that cannot be judged now: short in the account, changed in a way that only a person can
-    explain, or without contract rules from the broker.
-    """
+    """Owned instruments that cannot be judged now: short or changed in the account, or without contract rules."""
     spec = draft.spec
     owned = world.ledger.positions()
     blocked = {
@@ -238,6 +237,15 @@ async def _stored_plan(world: World, draft: Draft, recovered: Recovered) -> Stan
 
     await draft.step("drift", compare_world)
     return standing
+
+
+def _not_entered(plan: Plan) -> list[Skip]:
+    """One word for all buys that a stopped day does not make: the run is then not done, though nothing went wrong."""
+    stopped = [refusal for refusal in plan.refusals if refusal.rule is RefusalRule.DAY_STOPPED]
+    if not stopped:
+        return []
+    why = stopped[0].reason.rpartition("; ")[2]
+    return [Skip(plan.account_id, "door", f"{len(stopped)} buys are not made: {why}", RefusalRule.DAY_STOPPED)]
 
 
 def _no_entry(world: World, spec: RunSpec, plan: Plan) -> list[str]:

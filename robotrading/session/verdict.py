@@ -33,7 +33,7 @@ def _orders(report: SessionReport) -> str:
     if count == 0 and all(refusal.rule in _WHERE_IT_SHOULD_BE for refusal in report.plan.refusals):
         return "Nothing to do: every holding is within its band."
     if count == 0:
-        return "No order is possible now; what is left alone has its reason."
+        return f"No order is possible now{_because(report) or '; what is left alone has its reason'}."
     if report.outcome is Outcome.FAILED:
         return f"None of {_plural(count, 'planned order')} was sent{_because(report)}."
     sells = sum(intent.side is Side.SELL for intent in report.plan.intents)

@@ -12,6 +12,7 @@ import pytest
 
 from robotrading.domain.errors import BrokerUnavailable, FeedUnavailable, LedgerError
 from robotrading.domain.orders import Side, TicketStatus
+from robotrading.domain.planning import RefusalRule
 from robotrading.domain.report import Outcome
 from robotrading.domain.skip import Skip
 from robotrading.session.pipeline import run_session
@@ -250,7 +251,11 @@ def test_a_day_that_has_lost_too_much_buys_nothing(bench):
         return replace(found, day_start_value=found.net_liquidation * 2)
 
     broker.account = poorer  # type: ignore[method-assign]
-    nothing_sent(bench, bench.run(EQ, world=bench.world(broker=broker)), "the day has lost 50")
+    report = bench.run(EQ, world=bench.world(broker=broker))
+    assert bench.orders() == []
+    assert report.outcome is Outcome.PARTLY
+    assert "the day has lost 50" in report.verdict
+    assert {refusal.rule for refusal in report.plan.refusals} == {RefusalRule.DAY_STOPPED}
 
 
 def test_withheld_positions_are_unknown_and_never_flat(bench):
