@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs; the other targets are parts of it, on the environment in .venv.
 PY ?= .venv/bin/python
 
-.PHONY: check lint types imports test bench docs lock format
+.PHONY: check lint types imports test drill bench docs lock format
 
 check:
 	./deploy.sh test
@@ -18,6 +18,10 @@ imports:
 
 test:
 	$(PY) -m pytest -n 2
+
+# Kills a session at every step over the real wire and writes docs/reliability-kill-points.md; for the night.
+drill:
+	$(PY) -m tests.drills.kill_drill
 
 bench:
 	$(PY) -m pytest benchmarks/bench_*.py
