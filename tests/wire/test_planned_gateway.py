@@ -448,6 +448,25 @@ async def history_farm_broken() -> None:
 # Laws
 
 
+async def test_who_logs_in_while_the_link_is_lost_is_told_so() -> None:
+    async with planned(fault(K.LINK_DATA_KEPT, T.CONNECT, seconds=0.6)) as here:
+        ib = ibapi.IB()
+        codes = errors_of(ib)
+        await ib.connectAsync("127.0.0.1", here.port, clientId=5, timeout=5)
+        await until(lambda: (-1, 1100) in codes)
+        await until(lambda: (-1, 1102) in codes)
+        ib.disconnect()
+
+
+async def test_a_link_lost_for_ever_tells_nothing_of_orders() -> None:
+    async with planned(fault(K.LINK_DATA_LOST, T.SUBMIT)) as here:
+        broker = await here.connected()
+        await broker.submit(market())
+        await until(here.exchange.executions)
+        await until(lambda: not broker.connected)
+        assert here.told(market()) == []
+
+
 async def test_a_gateway_with_an_empty_plan_is_a_gateway() -> None:
     async with planned() as here:
         broker = await here.connected()

@@ -15,6 +15,7 @@ from robotrading.domain.market import Quote
 from robotrading.sim.broker import HAIR
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import (
+    AccountChanged,
     Charged,
     ExchangeEvent,
     Executed,
@@ -103,11 +104,8 @@ class PlannedDrill(Drill):
         return True
 
     def told(self, event: ExchangeEvent) -> Sequence[ExchangeEvent]:
-        key = _key(event)
-        if key is None:
-            return (event,)
         fill = isinstance(event, Executed | Charged)
-        told = self._mishaps.told(key, event, fill=fill, end=_is_end(event))
+        told = self._mishaps.told(_key(event), event, fill=fill, end=_is_end(event))
         for _ in told:
             self.script.occurs(Trigger.EVENT, Layer.GATEWAY)
         self._look()
@@ -181,8 +179,8 @@ class PlannedDrill(Drill):
                 self._timers[moment] = loop.call_later(seconds + HAIR, self._look)
 
 
-def _key(event: ExchangeEvent) -> Hashable | None:
-    """Client and order id of whom an event is about; None for accounts."""
+def _key(event: ExchangeEvent) -> Hashable:
+    """Client and order id of the order that an event is about; the account for those about accounts."""
     match event:
         case OrderChanged(order):
             return order.client_id, order.order_id
@@ -190,8 +188,8 @@ def _key(event: ExchangeEvent) -> Hashable | None:
             return client_id, order_id
         case Executed(execution) | Charged(execution, _):
             return execution.client_id, execution.order_id
-        case _:
-            return None
+        case AccountChanged(account_id):
+            return account_id
 
 
 def _is_end(event: ExchangeEvent) -> bool:

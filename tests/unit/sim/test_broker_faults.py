@@ -16,7 +16,7 @@ from robotrading.sim.clock import run_virtual
 from robotrading.sim.faults.kinds import WHERE, FaultKind, Layer, Trigger
 from robotrading.sim.faults.plan import plan_for
 from tests.unit.sim.fault_stage import FaultStage, buy, plan, played
-from tests.unit.sim.sim_world import ABC, ACCOUNT, XYZ
+from tests.unit.sim.sim_world import ABC, ACCOUNT, UNKNOWN, XYZ
 
 D = Decimal
 K, T = FaultKind, Trigger
@@ -475,6 +475,38 @@ def quotes_absurd() -> None:
 
 
 # Laws
+
+
+def test_a_quote_that_the_market_does_not_have_stays_missing_and_a_lost_link_for_ever_tells_nothing() -> None:
+    async def program(stage: FaultStage) -> None:
+        assert isinstance((await stage.broker.quotes([UNKNOWN]))[UNKNOWN], Skip)
+        await stage.play(buy(limit=D(99)))
+        stage.price(ABC, D(98))
+        stage.exchange.step()
+        await asyncio.sleep(100_000)
+        assert stage.kinds == [ACK]
+        assert stage.exchange.executions()
+
+    played(plan(K.LINK_DATA_KEPT, T.EVENT), program)
+
+
+def test_an_order_that_loses_the_link_is_not_sent() -> None:
+    async def program(stage: FaultStage) -> None:
+        await unavailable(stage.broker.submit(buy()))
+        await asyncio.sleep(10)
+        assert await listed(stage) == []
+
+    played(plan(K.LINK_DATA_KEPT, T.SUBMIT, seconds=5.0), program)
+
+
+def test_a_freeze_while_the_connection_is_cut_leaves_the_question_unanswered() -> None:
+    async def program(stage: FaultStage) -> None:
+        asked = asyncio.ensure_future(stage.broker.account())
+        await asyncio.sleep(1)
+        stage.broker.lose_connection()
+        await unavailable(asked, "not connected")
+
+    played(plan(K.FROZEN, T.QUESTION, seconds=10.0), program)
 
 
 def test_a_restart_of_the_program_changes_nothing_for_the_world() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.errors import ConfigError
-from robotrading.sim.clock import VirtualClock
+from robotrading.sim.clock import VirtualClock, run_virtual
+from robotrading.sim.faults.agenda import Agenda
 from robotrading.sim.faults.kinds import SHAPES, WHERE, Extent, FaultKind, Layer, Trigger
 from robotrading.sim.faults.plan import (
     ALL_KINDS,
@@ -220,3 +222,23 @@ def test_of_two_states_the_longer_one_counts_and_one_for_ever_has_no_end() -> No
     assert play.ends_in(ever) is None
     clock.advance(1e9)
     assert play.in_force(K.FROZEN) == ever
+
+
+def test_an_agenda_between_two_loops_is_caught_up_with_later() -> None:
+    """In the order of their times, each once, nothing before its time."""
+    play, clock = script()
+    agenda, done = Agenda(play), []
+    agenda.add(2.0, lambda: done.append("second"))
+    agenda.add(1.0, lambda: done.append("first"))
+    agenda.add(5.0, lambda: done.append("third"))
+    clock.advance(2)
+    agenda.catch_up()
+    agenda.catch_up()
+    assert done == ["first", "second"]
+
+    async def next_program() -> None:
+        agenda.arm()
+        await asyncio.sleep(4)
+
+    run_virtual(next_program(), clock)
+    assert done == ["first", "second", "third"]
