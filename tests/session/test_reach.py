@@ -337,14 +337,15 @@ def test_a_plan_does_not_keep_a_person_waiting(bench):
 
 @pytest.mark.parametrize("seconds", [0.0, 20.0, 400.0])
 @pytest.mark.parametrize("nth", [1, 2])
-def test_a_link_that_drops_after_an_order_is_mended_and_the_rest_is_sent(bench, nth, seconds):
+@pytest.mark.parametrize("most", [1, 50])
+def test_a_link_that_drops_after_an_order_is_mended_and_the_rest_is_sent(bench, most, nth, seconds):
     """What was in flight is found in the broker's lists before the next order leaves; nothing is sent twice."""
     broker, sent = bench.broker(), 0
     submit = broker.submit
 
     async def dropping(one) -> None:
         nonlocal sent
-        assert all(ticket.status.terminal for ticket in bench.ledger.open_tickets() if ticket.intent != one)
+        assert most > 1 or {ticket.intent for ticket in bench.ledger.open_tickets()} == {one}
         sent += 1
         await submit(one)
         if sent == nth:
@@ -353,8 +354,8 @@ def test_a_link_that_drops_after_an_order_is_mended_and_the_rest_is_sent(bench, 
 
     broker.submit = dropping  # type: ignore[method-assign]
     spec = bench.spec(EQ)
-    one_at_a_time = replace(spec.settings, execution=replace(spec.settings.execution, max_open_orders=1))
-    report = bench.run(EQ, world=bench.world(broker=broker), settings=one_at_a_time)
+    bounded = replace(spec.settings, execution=replace(spec.settings.execution, max_open_orders=most))
+    report = bench.run(EQ, world=bench.world(broker=broker), settings=bounded)
     assert [ticket.status for ticket in report.tickets] == [TicketStatus.FILLED] * 2
     assert report.outcome is Outcome.DONE
     assert any("was lost and came back" in note for note in report.notes)
@@ -404,6 +405,25 @@ def test_a_part_filled_order_whose_link_drops_is_watched_on(bench):
     report = bench.virtually(both())
     assert {ticket.status for ticket in report.tickets} == {TicketStatus.CANCELLED}
     assert all(0 < ticket.filled < ticket.intent.quantity for ticket in report.tickets)
+    bench.assert_settled()
+
+
+def test_a_link_that_breaks_with_a_cancel_is_mended_and_the_cancel_asked_again(bench):
+    set_rules(bench, liquidity=4)
+    broker = bench.broker()
+    ask, broken = broker.cancel, False
+
+    async def breaking(intent_id: str) -> None:
+        nonlocal broken
+        if not broken:
+            broken = True
+            away_until(bench, broker, 30.0)
+            raise BrokerUnavailable("the socket is closed")
+        await ask(intent_id)
+
+    broker.cancel = breaking  # type: ignore[method-assign]
+    report = bench.run(EQ, world=bench.world(broker=broker))
+    assert {ticket.status for ticket in report.tickets} == {TicketStatus.CANCELLED}
     bench.assert_settled()
 
 

@@ -299,6 +299,51 @@ async def test_1101_and_1102_end_the_wait_with_what_happened_meanwhile_booked(co
         assert here.filled(order) == 10, "booked before anybody may send"
 
 
+async def test_a_gateway_that_is_silent_after_its_link_is_back_is_left_for_a_new_login(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage() as here:
+        broker = await here.connected(request_timeout=0.2)
+        old = here.server.sessions[0]
+        here.server.broadcast(Code.LINK_LOST)
+        await until(lambda: not broker.connected)
+        answer = dispatch.HANDLERS[Incoming.REQ_EXECUTIONS]
+
+        def silent_to_the_old(session: Session, fields: Fields) -> None:
+            if session is not old:
+                answer(session, fields)
+
+        monkeypatch.setitem(dispatch.HANDLERS, Incoming.REQ_EXECUTIONS, silent_to_the_old)
+        here.server.broadcast(Code.LINK_RESTORED_DATA_KEPT)
+        await asyncio.sleep(0.3)
+        assert not broker.connected, "nobody has said what happened meanwhile"
+        await broker.connect()
+        assert broker.connected
+        assert old not in here.server.sessions
+
+
+async def test_a_link_lost_again_while_it_is_asked_what_happened_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As over the nightly reset, where 1100 comes many times."""
+    async with stage() as here:
+        broker = await here.connected()
+        asked, answer = 0, dispatch.HANDLERS[Incoming.REQ_EXECUTIONS]
+
+        def flapping(session: Session, fields: Fields) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                here.server.broadcast(Code.LINK_LOST)
+                here.server.broadcast(Code.LINK_RESTORED_DATA_KEPT)
+            answer(session, fields)
+
+        monkeypatch.setitem(dispatch.HANDLERS, Incoming.REQ_EXECUTIONS, flapping)
+        here.server.broadcast(Code.LINK_LOST)
+        here.server.broadcast(Code.LINK_RESTORED_DATA_KEPT)
+        await until(lambda: asked == 2 and broker.connected)
+
+
 async def test_a_link_that_ends_with_its_socket_is_followed_by_a_new_login() -> None:
     async with stage() as here:
         broker = await here.connected()

@@ -56,6 +56,7 @@ class IbkrBroker:
         self._connecting = asyncio.Lock()
         self._synchronised = False
         self._behind = False
+        self._losses = 0
         self._known_before = False
         self._last_order_id = 0
         self._others: dict[str, tuple[Skip, ...]] = {}
@@ -288,6 +289,7 @@ class IbkrBroker:
             self._doubt(intent_id)
 
     def _on_lost(self) -> None:
+        self._losses += 1
         self._behind = True
 
     def _on_restored(self) -> None:
@@ -296,12 +298,14 @@ class IbkrBroker:
             self._returning = asyncio.get_running_loop().create_task(self._return())
 
     async def _return(self) -> None:
+        """Learn what happened, again where the link was lost once more while it was asked."""
         try:
-            await self._learn()
+            while self._behind and self._connection.lines.up:
+                losses = self._losses
+                await self._learn()
+                self._behind = losses != self._losses
         except BrokerError as error:
             log.warning("the link is back, and the gateway does not say what happened meanwhile: %s", error)
-        else:
-            self._behind = False
 
     def _ask_doubts(self) -> None:
         if self._asking is None or self._asking.done():
