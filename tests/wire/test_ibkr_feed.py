@@ -25,9 +25,12 @@ from robotrading.domain.skip import Skip
 from robotrading.sim.clock import VirtualClock
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import AccountSeed
+from robotrading.sim.gateway import dispatch
+from robotrading.sim.gateway.codes import Incoming
 from robotrading.sim.gateway.server import GatewayServer
 from robotrading.sim.gateway.session import Session
 from robotrading.sim.gateway.settings import Faults, GatewayServerSettings
+from robotrading.sim.gateway.wire import Fields
 from robotrading.sim.market import FeedMarket
 
 pytestmark = pytest.mark.wire
@@ -110,33 +113,22 @@ async def test_it_may_be_asked_from_within_a_running_loop_and_beside_the_session
         await broker.disconnect()
 
 
-def test_bars_that_are_not_answered_are_the_sources_failure_when_none_is() -> None:
-    with gateway() as (server, port):
-        asked = feed(port, request_timeout=0.3)
-        serve = server._handle
+def test_bars_that_are_not_answered_are_the_sources_failure_when_none_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deaf(_session: Session, _fields: Fields) -> None:
+        """No answer."""
 
-        def deaf(session: Session, values: list[str]) -> None:
-            if values[0] != "20":
-                serve(session, values)
-
-        server._handle = deaf  # type: ignore[method-assign]
-        with pytest.raises(FeedUnavailable, match="none of 1"):
-            asked.daily([AAPL], FIRST, LAST)
+    monkeypatch.setitem(dispatch.HANDLERS, Incoming.REQ_HISTORICAL_DATA, deaf)
+    with gateway() as (_, port), pytest.raises(FeedUnavailable, match="none of 1"):
+        feed(port, request_timeout=0.3).daily([AAPL], FIRST, LAST)
 
 
-def test_a_connection_that_breaks_is_the_sources_failure() -> None:
-    with gateway() as (server, port):
-        asked, serve = feed(port), server._handle
+def test_a_connection_that_breaks_is_the_sources_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(session: Session, _fields: Fields) -> None:
+        session.abort()
 
-        def break_off(session: Session, values: list[str]) -> None:
-            if values[0] == "20":
-                session.abort()
-            else:
-                serve(session, values)
-
-        server._handle = break_off  # type: ignore[method-assign]
-        with pytest.raises(FeedUnavailable, match="closed the connection"):
-            asked.daily([AAPL], FIRST, LAST)
+    monkeypatch.setitem(dispatch.HANDLERS, Incoming.REQ_HISTORICAL_DATA, break_off)
+    with gateway() as (_, port), pytest.raises(FeedUnavailable, match="closed the connection"):
+        feed(port).daily([AAPL], FIRST, LAST)
 
 
 def test_days_without_bars_are_a_skip_and_nothing_asked_is_nothing() -> None:
