@@ -106,12 +106,12 @@ def _engine(url: str, busy_seconds: float) -> Engine:
 
 def _postgresql(url: URL, busy_seconds: float) -> Engine:
     bound = max(int(busy_seconds * 1000), 1)
-    theirs = url.query.get("options", "")
+    ours = f"-c lock_timeout={bound} -c statement_timeout={3 * bound} -c synchronous_commit=on"
     arguments = {
         "connect_timeout": max(int(busy_seconds), 2),
         "tcp_user_timeout": bound,
         "application_name": "robotrading",
-        "options": f"{theirs} -c lock_timeout={bound} -c statement_timeout={3 * bound}".strip(),
+        "options": f"{ours} {url.query.get('options', '')}".strip(),  # what comes later counts: a person's own
     }
     return create_engine(
         url.set(drivername="postgresql+psycopg"),

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from robotrading.adapters.ledger.words import cause, place
 from robotrading.domain.errors import LedgerError
 
 HEAD = "0002"
 """The newest migration; a test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSION = text("SELECT version_num FROM alembic_version")
+_ONE_AT_A_TIME = Lock()
+"""Alembic keeps the migration that runs in a variable of its module: one per process."""
 
 
 def migrate(engine: Engine) -> None:
-    """Run what is missing, each migration in the transaction that also records it.
+    """Run what is missing, all in one transaction; several processes may try at once, one does it.
 
-    Raises `LedgerError` when the database was written by a newer version, or a migration fails.
+    Raises `LedgerError` when the database was written by a newer version, or a migration fails; then nothing has
+    changed.
     """
     try:
-        with engine.connect() as connection:
+        with engine.connect().execution_options(reading=True) as connection:
             current = _current(connection)
         if current == HEAD:
             return
         if current is not None and current > HEAD:
             raise LedgerError(
-                f"{engine.url.render_as_string()}: schema {current} is newer than this program's ({HEAD}); "
+                f"{place(engine.url)}: schema {current} is newer than this program's ({HEAD}); "
                 "upgrade robotrading, or restore a backup made by this version"
             )
         _upgrade(engine)
-    except SQLAlchemyError as error:
-        raise LedgerError(f"{engine.url.render_as_string()}: the ledger cannot be prepared: {error}") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise LedgerError(f"{place(engine.url)}: the ledger cannot be prepared: {cause(error, engine.url)}") from error
 
 
 def _current(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return connection.execute(_VERSION).scalar()
 
 
 def _upgrade(engine: Engine) -> None:
@@ -46,8 +53,8 @@ def _upgrade(engine: Engine) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection, _ONE_AT_A_TIME:
         if _current(connection) == HEAD:
             return
         config.attributes["connection"] = connection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -46,6 +48,18 @@ def _orders() -> None:
         sa.PrimaryKeyConstraint("fill_id", "revision"),
     )
     op.create_index("ix_commissions_intent_id", "commissions", ["intent_id"])
+    _rows_of_known_commissions()
+
+
+def _rows_of_known_commissions() -> None:
+    connection = op.get_bind()
+    add = sa.text("INSERT INTO commissions VALUES (:fill_id, :revision, :intent_id, :amount, :currency, :at)")
+    for fill_id, intent_id, at, body in connection.execute(sa.text("SELECT fill_id, intent_id, at, body FROM fills")):
+        fill = json.loads(body)
+        if fill["commission"] is not None:
+            row = {"fill_id": fill_id, "revision": fill["revision"], "intent_id": intent_id, "at": at}
+            paid = {"amount": str(fill["commission"]), "currency": fill["commission_currency"]}
+            connection.execute(add, {**row, **paid})
 
 
 def _account() -> None:
