@@ -1,0 +1,153 @@
+"""Everything that is known at one moment, as one frozen value.
+
+Entry point: `Facts`. Whoever answers a caller (health, metrics, page, `status`) reads the newest one and asks nobody.
+Instants are aware UTC; money is Decimal in the account's base currency unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from robotrading.domain.book import Holding, Position
+from robotrading.domain.claims import Lease
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.orders import Ticket
+from robotrading.domain.report import Outcome
+from robotrading.service.supervisor import Standing
+
+
+class LinkState(StrEnum):
+    """How we stand with the broker."""
+
+    UNKNOWN = "unknown"
+    """Nobody has looked yet."""
+    UP = "up"
+    """Logged in to the configured account, and it answered."""
+    DOWN = "down"
+    QUIET = "quiet"
+    """A time in which nobody logs in, by plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFacts:
+    """The last look at the broker. `since` is when `state` began, `seen_at` when it was last confirmed."""
+
+    state: LinkState = LinkState.UNKNOWN
+    account_id: str = ""
+    paper: bool = True
+    since: datetime | None = None
+    seen_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeShare:
+    """How many instruments of a session a regime label was the likeliest for."""
+
+    label: str
+    instruments: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeightPair:
+    """An instrument's weight against its target, as fractions of the session's budget."""
+
+    symbol: str
+    now: float
+    target: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The short of a report: what people and checks ask for, without its thousands of lines.
+
+    `bars_behind` counts the trading days that its newest price was older than the newest complete one, None where it
+    used no prices. `recovered` is False when its earlier orders could not be settled with the broker.
+    """
+
+    run_id: str
+    mode: str
+    trading_date: date
+    started_at: datetime
+    finished_at: datetime
+    outcome: Outcome
+    verdict: str
+    newest_bar: date | None = None
+    bars_behind: int | None = None
+    recovered: bool = True
+    orders: int = 0
+    filled: int = 0
+    skips: int = 0
+    regimes: tuple[RegimeShare, ...] = ()
+    weights: tuple[WeightPair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """One session: when it runs, what it did last. `missed` are sentences on occurrences that were not run."""
+
+    kind: AssetClass
+    enabled: bool
+    schedule: str
+    deadline: float
+    next_due: datetime | None = None
+    running_since: datetime | None = None
+    running_run: str = ""
+    step: str = ""
+    last: LastRun | None = None
+    last_good_at: datetime | None = None
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """The account's net liquidation value at an instant."""
+
+    at: datetime
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BookFacts:
+    """What the ledger says. `trouble` says why it could not be read, '' when it could; the rest is then of before."""
+
+    trouble: str = ""
+    read_at: datetime | None = None
+    halted: str = ""
+    day_stopped: str = ""
+    owned: tuple[Position, ...] = ()
+    held: tuple[Holding, ...] = ()
+    open_tickets: tuple[Ticket, ...] = ()
+    closed_today: int = 0
+    equity: tuple[EquityPoint, ...] = ()
+    currency: str = "USD"
+    lease: Lease | None = None
+    size_bytes: int = 0
+
+    @property
+    def in_doubt(self) -> tuple[Ticket, ...]:
+        """Orders of which nobody knows the end: they block their instruments."""
+        return tuple(ticket for ticket in self.open_tickets if ticket.status.value == "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`beat` is when the daemon's loop last turned; `breakers` are by service, `True` where one is open."""
+
+    at: datetime
+    started_at: datetime
+    version: str
+    mode: str
+    place: str
+    holder: str = ""
+    stopping: bool = False
+    sessions: tuple[SessionFacts, ...] = ()
+    programs: tuple[Standing, ...] = ()
+    broker: BrokerFacts = field(default_factory=BrokerFacts)
+    book: BookFacts = field(default_factory=BookFacts)
+    free_bytes: int | None = None
+    breakers: dict[str, bool] = field(default_factory=dict)
+    waiting_mails: int = 0
