@@ -71,6 +71,15 @@ A report:
 | `open_tickets` | orders without a known end |
 | `lease` | the right of the copy that trades the account just now (holder, number, end); null while none does |
 
+`ledger check --json` prints one object:
+
+| key | value |
+|---|---|
+| `mode`, `ledger` | which book, and where its ledger is |
+| `findings` | what does not hold: `what` (the rule), `subject`, `detail`; empty when all is well |
+
+`ledger log --json` prints a list: `at`, `who`, `what`, `subject`, `before`, `after`, newest first.
+
 `config show --json` prints the settings with secrets masked, and in `origins` where each was set.
 
 Amounts, prices and quantities are strings, so that no digit is lost; instants are UTC in ISO 8601. Keys may be added
