@@ -23,6 +23,11 @@ test:
 drill:
 	$(PY) -m tests.drills.kill_drill
 
+# Ten thousand stories of sessions, each checked against the promises of docs/reliability.md; 500 others are part of `test`.
+SEEDS ?= 0:10000
+simulate:
+	$(PY) -m robotrading.wiring.drills.simulate --seeds $(SEEDS) --jobs 2
+
 bench:
 	$(PY) -m pytest benchmarks/bench_*.py
 	$(PY) benchmarks/bench_gateway.py
