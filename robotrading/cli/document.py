@@ -70,6 +70,13 @@ A report:
 | `owned` | what the bot owns |
 | `open_tickets` | orders without a known end |
 | `lease` | the right of the copy that trades the account just now (holder, number, end); null while none does |
+| `blocked` | symbol: why nothing is ordered in it |
+| `day_stops` | why nothing is bought on the newest day, empty while nothing forbids it |
+
+`resolve --json` prints a list of orders without a known end (with an id and a word: the order as it is then). Each has
+its `ticket`, `sent_at`, and of its instrument `owned` (the bot's), `held` (the account's) and `seen_at`. `positions
+--json` prints a list with each `position`, and what the account `held` of it, how much of that is `protected`, and
+`seen_at`.
 
 `ledger check --json` prints one object:
 

@@ -21,6 +21,14 @@ class Which(StrEnum):
     CRYPTO = "crypto"
 
 
+class OwnerName(StrEnum):
+    """Which session owns a position."""
+
+    EQUITIES = "equities"
+    BONDS = "bonds"
+    CRYPTO = "crypto"
+
+
 Session = Annotated[Which, typer.Argument(metavar="SESSION", help="all, equities, bonds or crypto.", show_default=True)]
 ConfigPath = Annotated[
     Path | None,
@@ -70,6 +78,7 @@ AsJson = Annotated[
     bool,
     typer.Option("--json", metavar="", help="JSON for programs on standard output, and nothing else there."),
 ]
+Lines = Annotated[int, typer.Option("--lines", "-n", min=1, metavar="NUMBER", help="How many of the newest lines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress bars.")]
 PlanId = Annotated[
     str,
@@ -116,3 +125,10 @@ ClockDay = Annotated[
     ),
 ]
 AlwaysOpen = Annotated[bool, typer.Option("--always-open", metavar="", help="Fill orders outside market hours too.")]
+Owner = Annotated[
+    OwnerName, typer.Option("--owner", metavar="SESSION", help="equities, bonds or crypto: which session owns it.")
+]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, in your words; it is kept for ever.", show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Record it without asking.")]

@@ -19,8 +19,17 @@ def status_view(state: State, try_this: str) -> RenderableType:
     ledger = Text(f"Ledger {state.ledger}", style="dim", no_wrap=True, overflow="ignore")
     halted = [text(f"HALTED: {state.halted}", "bold red")] if state.halted else []
     trading = [text(_trading(state.lease))] if state.lease else []
+    stopped = [text(f"STOPPED: {stop}", "bold red") for stop in state.day_stops]
     return Group(
-        head, ledger, *halted, *trading, *_runs(state.runs, try_this), *_owned(state.owned), *_open(state.open_tickets)
+        head,
+        ledger,
+        *halted,
+        *stopped,
+        *trading,
+        *_runs(state.runs, try_this),
+        *_owned(state.owned),
+        *_open(state.open_tickets),
+        *_blocked(state.blocked),
     )
 
 
@@ -58,4 +67,13 @@ def _open(tickets: tuple[Ticket, ...]) -> tuple[RenderableType, ...]:
     for ticket in tickets:
         filled = f"{number(ticket.filled)}/{number(ticket.intent.quantity)}"
         shown.add_row(text(ticket.intent.intent_id), ticket.status.value, filled, text(ticket.reason))
-    return shown, "The next run asks the broker about these before it plans."
+    return shown, "The next run asks the broker about these before it plans; more: robotrading resolve"
+
+
+def _blocked(blocked: dict[str, str]) -> tuple[RenderableType, ...]:
+    if not blocked:
+        return ()
+    shown = table(("Blocked", "l"), ("Nothing is ordered in it until this is settled", "l"))
+    for symbol, why in sorted(blocked.items()):
+        shown.add_row(text(symbol), text(why))
+    return (shown,)

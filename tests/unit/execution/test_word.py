@@ -62,7 +62,7 @@ def test_what_has_ended_needs_no_word():
 
 @pytest.mark.parametrize("text", ["10", "10@", "@10", "x@1", "0@1", "-1@1", "1@0", "nan@1", "1@inf", "1@2@3"])
 def test_words_that_are_no_quantity_at_a_price_are_refused(text):
-    with pytest.raises(ConfigError, match="--filled 10@101.55"):
+    with pytest.raises(ConfigError, match=r"--filled 10@101\.55"):
         parse_filled(text)
 
 

@@ -1,0 +1,37 @@
+"""`halt` and `resume`: a person's hand on the brake."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from robotrading.cli.options import AsOfBook, ConfigPath, OfDemo
+
+Why = Annotated[
+    str, typer.Argument(metavar="REASON", help="In your words; it stands in every report until you resume.")
+]
+
+
+def halt(why: Why, config: ConfigPath = None, as_of: AsOfBook = None, demo: OfDemo = False) -> None:
+    """Send no order any more until `resume`, over restarts; a session that runs now stops before its next order.
+
+    What is at the broker already is left there. Plans are made as before, and say that trading is halted.
+    """
+    from robotrading.cli import out  # noqa: PLC0415  nothing heavy before it is needed
+    from robotrading.wiring import resolve  # noqa: PLC0415
+    from robotrading.wiring.books import Orders  # noqa: PLC0415
+
+    in_force = resolve.halt(Orders(config, demo=demo, as_of=as_of.date() if as_of else None), why)
+    out.write(out.printable(f"Trading is halted: {in_force}. No order leaves until `robotrading resume`."))
+
+
+def resume(config: ConfigPath = None, as_of: AsOfBook = None, demo: OfDemo = False) -> None:
+    """Let orders leave again."""
+    from robotrading.cli import out  # noqa: PLC0415
+    from robotrading.wiring import resolve  # noqa: PLC0415
+    from robotrading.wiring.books import Orders  # noqa: PLC0415
+
+    reason = resolve.resume(Orders(config, demo=demo, as_of=as_of.date() if as_of else None))
+    said = f"The halt is over; its reason was: {reason}." if reason else "Trading was not halted."
+    out.write(out.printable(said))
