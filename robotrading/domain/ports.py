@@ -16,7 +16,7 @@ from robotrading.domain.claims import Claim, Lease, Occurrence
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent, Ticket
 from robotrading.domain.planning import Plan
-from robotrading.domain.report import Message, SessionReport
+from robotrading.domain.report import Begun, Message, SessionReport
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
 
@@ -136,6 +136,10 @@ class Ledger(Protocol):
 
     def finish_run(self, report: SessionReport) -> None:
         """Store the report and close the run; a second report for a run replaces nothing and raises."""
+        ...
+
+    def unreported(self, kind: AssetClass) -> Sequence[Begun]:
+        """Runs of a kind that have begun and have no report, oldest first: going on, or dead without a word."""
         ...
 
     def last_reports(self, limit: int = 3) -> Sequence[SessionReport]:

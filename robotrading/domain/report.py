@@ -51,6 +51,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that has begun: all that the ledger knows of it before it has a report."""
+
+    run_id: str
+    kind: AssetClass
+    mode: str
+    trading_date: date
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReport:
     """Everything one session run did and left undone. Exactly one is stored per run, also when the run failed.
 

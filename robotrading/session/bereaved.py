@@ -10,7 +10,7 @@ from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
-from robotrading.domain.report import Outcome, SessionReport, StepResult
+from robotrading.domain.report import Begun, Outcome, SessionReport, StepResult
 from robotrading.session.job import read_report
 from robotrading.session.occurrence import run_id_of
 from robotrading.session.processes import End
@@ -90,6 +90,31 @@ def conclude_claim(claim: Claim, ledger: Ledger, mode: str, at: datetime) -> Ses
         steps=(StepResult("process", 0.0, error=story),),
         tickets=tickets,
         owned=tuple(ledger.positions(occurrence.kind)),
+    )
+    ledger.finish_run(report)
+    return report
+
+
+def conclude_begun(begun: Begun, ledger: Ledger, at: datetime) -> SessionReport:
+    """The one report of a run that died together with the command which would have written it. Raises `LedgerError`.
+
+    Only for who knows that the run is over.
+    """
+    story = "its process ended without a word, and so did the command that had started it"
+    tickets = _tickets(ledger, begun.run_id, begun.kind, begun.trading_date)
+    report = SessionReport(
+        run_id=begun.run_id,
+        kind=begun.kind,
+        mode=begun.mode,
+        trading_date=begun.trading_date,
+        started_at=begun.started_at,
+        finished_at=at,
+        outcome=_outcome(tickets),
+        verdict=f"The {begun.kind} session begun at {begun.started_at:%Y-%m-%d %H:%M} UTC failed: {story}; this was "
+        f"found by a later run.{_open(tickets)}",
+        steps=(StepResult("process", 0.0, error=story),),
+        tickets=tickets,
+        owned=tuple(ledger.positions(begun.kind)),
     )
     ledger.finish_run(report)
     return report

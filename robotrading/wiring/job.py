@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from robotrading.config.model import Config, Mode
 from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.execution.quiet import QuietTimes
+from robotrading.session.bereaved import conclude_begun
 from robotrading.session.job import Job
 from robotrading.session.leash import Leash, follow
 from robotrading.session.lock import session_lock
@@ -29,6 +30,8 @@ from robotrading.wiring.feeds import feed_for, universe_for
 from robotrading.wiring.gateway import EMBEDDED_ACCOUNT
 
 Tell = Callable[[str, int, int], None]
+
+log = logging.getLogger(__name__)
 
 
 async def run_job(job: Job, tell: Tell, *, leashed: bool = False) -> SessionReport:
@@ -45,8 +48,22 @@ async def run_job(job: Job, tell: Tell, *, leashed: bool = False) -> SessionRepo
     clock = clock_for(orders.day, calendar)
     spec = _spec(config, job, book, calendar.trading_day(job.kind, clock.now()))
     with session_lock(book.root / "locks", job.kind), book.ledger(job.lease) as ledger:
+        if job.trade:
+            _conclude_dead(spec, ledger, clock.now(), config.sessions[job.kind].deadline)
         world = _world(config, job, book, clock, calendar, ledger, tell)
         return await run_session(spec, replace(world, leash=leash))
+
+
+def _conclude_dead(spec: RunSpec, ledger: Ledger, now: datetime, deadline: float) -> None:
+    """Report the runs of this kind that ended with nobody left to do it. Raises `LedgerError`.
+
+    Who may trade is alone with the pretend gateway. Elsewhere somebody may be making a plan just now, on another host
+    even, and is left alone for as long as his process may live.
+    """
+    for begun in ledger.unreported(spec.kind):
+        if begun.mode == spec.mode and (spec.pretend or now - begun.started_at > timedelta(seconds=deadline)):
+            log.warning("run %s has no report; it is concluded now", begun.run_id)
+            conclude_begun(begun, ledger, now)
 
 
 def _bound_memory(megabytes: int) -> None:

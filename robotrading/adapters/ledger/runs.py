@@ -13,7 +13,7 @@ from robotrading.adapters.ledger.tables import plans, session_runs, signals
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.planning import Plan
-from robotrading.domain.report import SessionReport
+from robotrading.domain.report import Begun, SessionReport
 from robotrading.domain.signals import Signal
 
 _RUN = select(session_runs.c.finished_at).where(session_runs.c.run_id == bindparam("of"))
@@ -56,6 +56,15 @@ class Runs:
                 connection.execute(_FINISH, {"of": report.run_id, **end})
             else:
                 connection.execute(_ADD_RUN, {**_begun(report), **end})
+
+    def unreported(self, kind: AssetClass) -> Sequence[Begun]:
+        with self._database.transaction(reading=True) as connection:
+            rows = connection.execute(
+                select(session_runs)
+                .where(session_runs.c.kind == kind.value, session_runs.c.finished_at.is_(None))
+                .order_by(session_runs.c.started_at, session_runs.c.run_id)
+            ).all()
+        return [Begun(row.run_id, kind, row.mode, row.trading_date, row.started_at) for row in rows]
 
     def last_reports(self, limit: int = 3) -> Sequence[SessionReport]:
         with self._database.transaction(reading=True) as connection:
