@@ -1,17 +1,16 @@
 """The findings of the kill drill as a page of the documentation.
 
-Entry points: `write_table`, `story` (what was found after the restart, in words).
+Entry points: `Finding`, `write_table`, `story` (what was found after the restart, in words).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.drills.kill_drill import Finding
+from tests.drills.points import Point
 
 _HEAD = """# Killed at every step
 
@@ -30,6 +29,30 @@ the report; and without such a doubt the bot owns what it owns where nobody was 
 This page is written by `make drill`; the points are `tests/drills/points.py`. A sample of them is part of `make check`.
 
 """
+
+
+@dataclass
+class Finding:
+    """What a drill found.
+
+    `open_then` are the statuses of the orders that were open at the restart, `executions_found` and `commissions_found`
+    what the dead run's orders had at the broker and not in the ledger, `unknown` the order references left in doubt
+    that day and the next, `runs` the commands, `unreported` the runs whose report nobody was left to write, `wrong` the
+    law that was broken.
+    """
+
+    point: Point
+    deaths: list[str] = field(default_factory=list)
+    open_then: list[str] = field(default_factory=list)
+    executions_found: int = 0
+    commissions_found: int = 0
+    unknown: list[str] = field(default_factory=list)
+    unknown_next_day: list[str] = field(default_factory=list)
+    outcome: str = ""
+    runs: int = 0
+    seconds: float = 0.0
+    wrong: str = ""
+    unreported: list[str] = field(default_factory=list)
 
 
 def write_table(findings: Sequence[Finding], seconds: float, path: Path) -> None:
@@ -69,6 +92,8 @@ def story(finding: Finding) -> str:
         parts.append(f"{_count(finding.commissions_found, 'commission')} added")
     if finding.unknown:
         parts.append(f"{_count(len(finding.unknown), 'order')} unknown, blocked and named; {_next_day(finding)}")
+    if finding.unreported:
+        parts.append("the dead run has no report, since nobody was left to write one")
     return "; ".join(parts)
 
 

@@ -36,8 +36,9 @@ _submitting: ContextVar[str] = ContextVar("submitting", default="")
 class Reaper:
     """Knows the death to die and leaves a note of it in the run's folder."""
 
-    def __init__(self, death: Death, folder: Path) -> None:
+    def __init__(self, death: Death, folder: Path, *, with_parent: bool = False) -> None:
         self.death = death
+        self._with_parent = with_parent
         self._note = folder / "died"
         self._seen = 0
 
@@ -59,6 +60,8 @@ class Reaper:
         """End the process here, if this is the moment."""
         if self.death.when is when:
             self._note.write_text(str(self.death), encoding="utf-8")
+            if self._with_parent:
+                os.kill(os.getppid(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -210,7 +213,8 @@ def watch_ports(reaper: Reaper) -> None:
 def main(name: str, number: str, *command: str) -> None:
     """The command, mortal."""
     job = Path(command[1])
-    reaper = Reaper(point(name).deaths[int(number)], job.parent)
+    drilled = point(name)
+    reaper = Reaper(drilled.deaths[int(number)], job.parent, with_parent=drilled.command_dies)
     watch_ports(reaper)
     watch_wire(reaper)
     watch_disk(reaper)

@@ -62,6 +62,7 @@ class Point:
 
     `silence` keeps that bound for the next process too, so that it meets orders still at work.
     `gateway_dies` kills the gateway after the session, and brings it back with its order ids begun anew.
+    `command_dies` kills the command that started the session just before the session itself.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Point:
     liquidity: int = 90
     silence: bool = False
     gateway_dies: bool = False
+    command_dies: bool = False
 
 
 _L, _B, _W, _D = Place.LEDGER, Place.BROKER, Place.WIRE, Place.DISK
@@ -224,6 +226,12 @@ _GATEWAY = {
     "after the last buy's bytes, and the gateway": _wire(_AFTER, side="B", nth=3),
     "before the report is kept, and the gateway": _ledger(_BEFORE, "finish_run"),
 }
+_COMMAND = {
+    "after the first sell is called sent, and the command": _append(_AFTER, "sent", "S"),
+    "after the second sell's bytes, and the command": _wire(_AFTER, nth=2),
+    "before the report is kept, and the command": _ledger(_BEFORE, "finish_run"),
+    "after the report is kept, and the command": _ledger(_AFTER, "finish_run"),
+}
 
 POINTS: tuple[Point, ...] = (
     *(Point(name, (death,)) for name, death in {**_BEFORE_TRADING, **_SELLS, **_BETWEEN, **_BUYS}.items()),
@@ -232,6 +240,7 @@ POINTS: tuple[Point, ...] = (
     *(Point(name, (UNSENT, death)) for name, death in _DOUBT.items()),
     *(Point(name, (death,), SLOW, silence=True) for name, death in _STILL_AT_WORK.items()),
     *(Point(name, (death,), gateway_dies=True) for name, death in _GATEWAY.items()),
+    *(Point(name, (death,), command_dies=True) for name, death in _COMMAND.items()),
     Point(
         "in recovery, after the first fill is booked, twice",
         (IN_FLIGHT, _RECOVERY_FILL := _append(_AFTER, "fill", "S"), _RECOVERY_FILL),

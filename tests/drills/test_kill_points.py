@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills.kill_drill import Drill, Finding
-from tests.drills.kill_table import story, write_table
+from tests.drills.kill_drill import Drill
+from tests.drills.kill_table import Finding, story, write_table
 from tests.drills.points import IN_FLIGHT, POINTS, SAMPLE, Death, Place, Point, When, point
 
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
