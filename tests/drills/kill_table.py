@@ -16,14 +16,15 @@ _HEAD = """# Killed at every step
 
 A session process is ended with SIGKILL at each step below; then the command is run again. The sessions are the
 product's own processes with the real client library; the gateway is the pretend one, in a process of its own that
-speaks the TWS protocol over a socket and lives on, unless a line says that it was killed too. Each line begins with a
-ledger and an account of its own, in which a first day's run has bought six symbols; the person holds shares of two of
-them. On the second day the run that is killed sells three symbols and buys three.
+speaks the TWS protocol over a socket and lives on. Where a line says so, the gateway is killed too and comes back with
+its order ids begun anew, or the command that had started the session dies with it. Each line begins with a ledger and
+an account of its own, in which a first day's run has bought six symbols; the person holds shares of two of them. On the
+second day the run that is killed sells three symbols and buys three.
 
 After every death and every run it is checked that no order reference was sent twice, that no more was sold than the
 bot had, that the person's shares are unchanged, and that every order at the gateway has its intent in the ledger. After
 the last run: every execution at the gateway is in the ledger once, with its price and commission; the positions are
-equal; each command has exactly one report; nothing is open but what is called unknown, and that is blocked and named in
+equal; each run has exactly one report; nothing is open but what is called unknown, and that is blocked and named in
 the report; and without such a doubt the bot owns what it owns where nobody was killed.
 
 This page is written by `make drill`; the points are `tests/drills/points.py`. A sample of them is part of `make check`.
@@ -37,8 +38,7 @@ class Finding:
 
     `open_then` are the statuses of the orders that were open at the restart, `executions_found` and `commissions_found`
     what the dead run's orders had at the broker and not in the ledger, `unknown` the order references left in doubt
-    that day and the next, `runs` the commands, `unreported` the runs whose report nobody was left to write, `wrong` the
-    law that was broken.
+    that day and the next, `runs` the commands, `wrong` the law that was broken.
     """
 
     point: Point
@@ -52,7 +52,6 @@ class Finding:
     runs: int = 0
     seconds: float = 0.0
     wrong: str = ""
-    unreported: list[str] = field(default_factory=list)
 
 
 def write_table(findings: Sequence[Finding], seconds: float, path: Path) -> None:
@@ -92,8 +91,6 @@ def story(finding: Finding) -> str:
         parts.append(f"{_count(finding.commissions_found, 'commission')} added")
     if finding.unknown:
         parts.append(f"{_count(len(finding.unknown), 'order')} unknown, blocked and named; {_next_day(finding)}")
-    if finding.unreported:
-        parts.append("the dead run has no report, since nobody was left to write one")
     return "; ".join(parts)
 
 
