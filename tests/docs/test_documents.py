@@ -87,7 +87,9 @@ def trouble_with(line: str) -> str:
 def _wrong_words(command: object, rest: list[str]) -> str:
     options = {word: item for item in command.params if item.param_type_name == "option"  # type: ignore[attr-defined]
                for word in [*item.opts, *item.secondary_opts]}  # fmt: skip
-    takes_session = any(item.param_type_name == "argument" for item in command.params)  # type: ignore[attr-defined]
+    arguments = [item for item in command.params if item.param_type_name == "argument"]  # type: ignore[attr-defined]
+    takes_session = any(item.metavar == "SESSION" for item in arguments)
+    free = sum(item.metavar != "SESSION" for item in arguments)
     words = iter(rest)
     for word in words:
         option, equals, _ = word.partition("=")
@@ -98,6 +100,8 @@ def _wrong_words(command: object, rest: list[str]) -> str:
                 return f"no option {option}"
             if options[option].metavar and not equals:
                 next(words, "")
+        elif free and word not in ("all", "equities", "bonds", "crypto"):
+            free -= 1
         elif not (takes_session and (word in ("all", "equities", "bonds", "crypto") or _ANYTHING.fullmatch(word))):
             return f"no command or argument {word!r}"
     return ""
