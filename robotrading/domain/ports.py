@@ -262,7 +262,10 @@ class PositionBook(Protocol):
         ...
 
     def update(self, position: Position, at: datetime, who: str) -> Position:
-        """Another quantity or cost for a position that is there; returns the one before."""
+        """Another quantity (above zero) or cost for a position that is there; returns the one before.
+
+        When it was opened stays.
+        """
         ...
 
     def is_active(self, instrument: Instrument, owner: str | None = None) -> bool: ...
@@ -288,7 +291,10 @@ class PositionBook(Protocol):
         ...
 
     def sync(self, account: Account, at: datetime) -> Sequence[str]:
-        """Compare with what the broker says and return a sentence per difference; changes no position."""
+        """A sentence per instrument of which the account holds less than the book says; changes no position.
+
+        What it holds beyond that is a person's own, and no difference.
+        """
         ...
 
 
@@ -303,7 +309,7 @@ class Claims(Protocol):
         ...
 
     def renew(self, lease: Lease, now: datetime, seconds: float) -> Lease:
-        """Longer. Raises `LeaseLost` when somebody else has it, or it has run out."""
+        """Longer, never shorter. Raises `LeaseLost` when somebody else has it, or it has run out or was given back."""
         ...
 
     def release(self, lease: Lease, now: datetime) -> None:
@@ -318,7 +324,9 @@ class Claims(Protocol):
         """True for exactly one caller, ever. Raises `LeaseLost` for a lease that is not valid."""
         ...
 
-    def finish_occurrence(self, occurrence: Occurrence, run_id: str, outcome: str, now: datetime) -> None: ...
+    def finish_occurrence(self, occurrence: Occurrence, run_id: str, outcome: str, now: datetime) -> None:
+        """What came of it; the first word stays. One that was never claimed raises."""
+        ...
 
     def occurrences(self, since: datetime) -> Sequence[Claim]:
         """Those due since an instant, oldest first."""

@@ -33,7 +33,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
-        self._reading = engine.execution_options(**_reader_options(engine))
+        self._begin = _BEGIN[engine.dialect.name]
+        self._reading = engine.execution_options(**_READERS) if engine.dialect.name == "postgresql" else engine
 
     @property
     def name(self) -> str:
@@ -50,6 +51,7 @@ class Database:
         said = False
         try:
             with (self._reading if reading else self._writing).connect() as connection, connection.begin():
+                self._begin(connection, reading)
                 yield connection
                 said = not reading
         except (SQLAlchemyError, sqlite3.Error) as error:
@@ -76,19 +78,26 @@ def open_database(url: str, *, busy_seconds: float = 10.0, durable: bool = True)
     try:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine, durable=durable)
-        else:
-            _prepare_postgresql(engine)
-        migrate(engine)
+        migrate(engine, _BEGIN[engine.dialect.name])
     except LedgerError:
         engine.dispose()
         raise
     return Database(engine)
 
 
-def _reader_options(engine: Engine) -> dict[str, Any]:
-    if engine.dialect.name == "sqlite":
-        return {"reading": True}
-    return {"reading": True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+def _begin_sqlite(connection: Connection, reading: bool) -> None:  # noqa: FBT001  called as Begin
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection, reading: bool) -> None:  # noqa: FBT001
+    if not reading:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+
+
+# Called by hand rather than as SQLAlchemy's `begin` event: an engine with such events pays for it at every statement.
+_BEGIN = {"sqlite": _begin_sqlite, "postgresql": _begin_postgresql}
+_READERS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def _engine(url: str, busy_seconds: float) -> Engine:
@@ -135,16 +144,3 @@ def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
         connection.isolation_level = None
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("reading", False)
-        driver: Any = connection.connection.driver_connection
-        driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _prepare_postgresql(engine: Engine) -> None:
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("reading", False):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")

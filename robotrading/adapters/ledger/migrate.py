@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
@@ -16,19 +17,21 @@ HEAD = "0002"
 """The newest migration; a test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+Begin = Callable[[Connection, bool], None]
+"""Opens a transaction on a connection, for reading (True) or for writing in the queue of writers."""
 _VERSION = text("SELECT version_num FROM alembic_version")
 _ONE_AT_A_TIME = Lock()
 """Alembic keeps the migration that runs in a variable of its module: one per process."""
 
 
-def migrate(engine: Engine) -> None:
-    """Run what is missing, all in one transaction; several processes may try at once, one does it.
+def migrate(engine: Engine, begin: Begin) -> None:
+    """Run what is missing, all in one transaction that `begin` opens; several may try at once, one does it.
 
     Raises `LedgerError` when the database was written by a newer version, or a migration fails; then nothing has
     changed.
     """
     try:
-        with engine.connect().execution_options(reading=True) as connection:
+        with engine.connect() as connection:
             current = _current(connection)
         if current == HEAD:
             return
@@ -37,7 +40,7 @@ def migrate(engine: Engine) -> None:
                 f"{place(engine.url)}: schema {current} is newer than this program's ({HEAD}); "
                 "upgrade robotrading, or restore a backup made by this version"
             )
-        _upgrade(engine)
+        _upgrade(engine, begin)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise LedgerError(f"{place(engine.url)}: the ledger cannot be prepared: {cause(error, engine.url)}") from error
 
@@ -48,13 +51,14 @@ def _current(connection: Connection) -> str | None:
     return connection.execute(_VERSION).scalar()
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, begin: Begin) -> None:
     from alembic import command  # noqa: PLC0415  a quarter of a second, needed only when a migration is due
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection, _ONE_AT_A_TIME:
+        begin(connection, False)  # noqa: FBT003  for writing
         if _current(connection) == HEAD:
             return
         config.attributes["connection"] = connection
