@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 
+from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Side, Ticket
+from robotrading.execution.lifecycle import by_person
 from robotrading.sim.exchange_types import Execution
 from robotrading.wiring.drills.facts import Commitment, Facts, Strike
 from robotrading.wiring.drills.market import SHARES
@@ -62,21 +64,39 @@ def executions_booked_once(facts: Facts) -> Iterator[str]:
     latest = _latest(facts)
     for ticket in facts.tickets.values():
         for fill in ticket.fills:
+            if by_person(fill):
+                continue
             true = latest.get(fill.fill_id)
             if true is None or true.order_ref != fill.intent_id:
                 yield f"{ticket.intent.intent_id} has an execution {fill.fill_id} that never was"
             elif fill.revision == true.revision and (fill.quantity, fill.price) != (true.quantity, true.price):
                 yield f"{fill.fill_id} is {fill.quantity} at {fill.price} in the ledger, not as at the exchange"
+        if ticket.filled > _ever_filled(ticket, facts):
+            yield f"{ticket.intent.intent_id} has {ticket.filled} in the ledger, more than was ever executed"
     yield from _positions_follow(facts)
     yield from _known_after_recovery(facts)
 
 
+def _ever_filled(ticket: Ticket, facts: Facts) -> Decimal:
+    """What was executed of an order, before any correction took something away."""
+    mine = [s.execution for s in facts.strikes if s.execution.order_ref == ticket.intent.intent_id]
+    most: dict[str, Decimal] = {}
+    for one in mine:
+        most[one.fill_id] = max(one.quantity, most.get(one.fill_id, one.quantity))
+    return sum(most.values(), D(0))
+
+
 def _positions_follow(facts: Facts) -> Iterator[str]:
+    booked: dict[tuple[str, Instrument], Decimal] = {}
+    for ticket in facts.tickets.values():
+        key = (ticket.intent.kind, ticket.intent.instrument)
+        moved = sum((fill.quantity * fill.side.sign for fill in ticket.fills), D(0))
+        booked[key] = booked.get(key, D(0)) + moved
     for instrument, owned in facts.owned.items():
-        fills = [f for t in facts.tickets.values() if t.intent.instrument == instrument for f in t.fills]
-        booked = sum((fill.quantity * fill.side.sign for fill in fills), D(0))
-        if owned != booked:
-            yield f"the ledger owns {owned} {instrument}, its executions add up to {booked}"
+        # What a session has sold too much, since a purchase was busted afterwards, is not shown as a position.
+        due = sum((max(q, D(0)) for (_, item), q in booked.items() if item == instrument), D(0))
+        if owned != due:
+            yield f"the ledger owns {owned} {instrument}, its executions add up to {due}"
 
 
 def _known_after_recovery(facts: Facts) -> Iterator[str]:
@@ -230,9 +250,11 @@ def left_open(facts: Facts) -> list[Breach]:
 
 def _left(ticket: Ticket, facts: Facts) -> Iterator[str]:
     intent_id = ticket.intent.intent_id
-    missing = [one for one in _latest(facts).values() if one.order_ref == intent_id and not _has_any(ticket, one)]
-    if ticket.status.terminal and missing:
-        yield f"{intent_id} is {ticket.status}, and {missing[0].fill_id} of {missing[0].quantity} was never booked"
+    mine = [one for one in _latest(facts).values() if one.order_ref == intent_id and one.quantity]
+    missing = [one for one in mine if not _has_any(ticket, one)]
+    lost = sum((one.quantity for one in missing), D(0)) - sum((f.quantity for f in ticket.fills if by_person(f)), D(0))
+    if ticket.status.terminal and lost > 0:
+        yield f"{intent_id} is {ticket.status}, and {lost} executed units of it were never booked"
     if not ticket.status.terminal and not missing and not _person_only(ticket, facts):
         yield f"{intent_id} is still {ticket.status} although the exchange's word would settle it: {ticket.reason}"
     if intent_id in facts.open_references:

@@ -23,7 +23,9 @@ class Fate:
     `calls` are the names of all calls it made, for the table of what was covered.
     """
 
-    def __init__(self, kill: Kill | None, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, kill: Kill | None, told: Callable[[str], None], fell_asleep: Callable[[float], None] = lambda _until: None
+    ) -> None:
         self.dead = False
         self.death = asyncio.get_running_loop().create_future()
         self.asleep_until = 0.0
@@ -31,6 +33,7 @@ class Fate:
         self.calls: set[str] = set()
         self._kill = kill
         self._told = told
+        self._fell_asleep = fell_asleep
         self._count = 0
 
     def die(self, why: str) -> None:
@@ -52,6 +55,7 @@ class Fate:
         self.met = f"{port}.{name} {'after' if after else 'before'}"
         if self._kill.stall:
             self.asleep_until = asyncio.get_running_loop().time() + self._kill.stall
+            self._fell_asleep(self.asleep_until)
             self._told(f"falls asleep for {self._kill.stall:g} s: {self.met}")
         else:
             self.die(self.met)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from robotrading.domain.orders import EventKind, Fill, OrderEvent, Ticket, TicketStatus
-from robotrading.sim.exchange_types import Execution
+from robotrading.domain.orders import Ticket, TicketStatus
+from robotrading.execution.word import Word, events_of
 from robotrading.wiring.drills.world import DrillWorld
+
+_WHO = "person"
 
 
 def resolve_all(world: DrillWorld) -> int:
@@ -21,33 +23,21 @@ def resolve_all(world: DrillWorld) -> int:
         if ticket.status is TicketStatus.UNKNOWN and ticket.intent.intent_id not in working
     ]
     for ticket in doubtful:
-        _resolve(world, ticket)
+        word = _truth(world, ticket)
+        history = world.ledger.events(ticket.intent.intent_id)
+        for event in events_of(ticket, word, history, world.clock.now()):
+            world.ledger.append(event)
+        world.tell(f"{ticket.intent.intent_id}: {word.sentence}")
     return len(doubtful)
 
 
-def _resolve(world: DrillWorld, ticket: Ticket) -> None:
-    intent_id, now = ticket.intent.intent_id, world.clock.now()
-    for execution in world.tape.ours():
-        if execution.order_ref == intent_id:
-            fill = _fill(world, ticket, execution)
-            world.ledger.append(OrderEvent(intent_id, EventKind.FILL, now, fill=fill, reason="a person's word"))
-    after = world.ledger.ticket(intent_id)
-    if after is not None and not after.status.terminal:
-        world.ledger.append(OrderEvent(intent_id, EventKind.CANCELLED, now, reason="a person's word"))
-    world.tell(f"the person has resolved {intent_id}")
-
-
-def _fill(world: DrillWorld, ticket: Ticket, execution: Execution) -> Fill:
-    fee = world.exchange.commission(execution.exec_id)
-    return Fill(
-        fill_id=execution.fill_id,
-        intent_id=ticket.intent.intent_id,
-        instrument=ticket.intent.instrument,
-        side=execution.side,
-        quantity=execution.quantity,
-        price=execution.price,
-        at=execution.at,
-        revision=execution.revision,
-        commission=fee.amount if fee else Decimal(0),
-        commission_currency=fee.currency if fee else "",
-    )
+def _truth(world: DrillWorld, ticket: Ticket) -> Word:
+    """What the person reads in the broker's statements: so much was executed of it that is not booked, or nothing."""
+    known = {fill.fill_id for fill in ticket.fills}
+    mine = [one for one in world.tape.ours() if one.order_ref == ticket.intent.intent_id]
+    unbooked = [one for one in mine if one.fill_id not in known and one.quantity]
+    quantity = sum((one.quantity for one in unbooked), Decimal(0))
+    if not quantity:
+        return Word(_WHO)
+    value = sum((one.quantity * one.price for one in unbooked), Decimal(0))
+    return Word(_WHO, quantity, value / quantity)

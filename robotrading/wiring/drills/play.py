@@ -12,22 +12,22 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
 from robotrading.domain.claims import Occurrence
 from robotrading.domain.instrument import AssetClass
-from robotrading.domain.report import SessionReport
+from robotrading.session.lease import Held
 from robotrading.wiring.drills import invariants
-from robotrading.wiring.drills.facts import Facts, Run
+from robotrading.wiring.drills.facts import Facts
 from robotrading.wiring.drills.loop import run_alone
 from robotrading.wiring.drills.market import CALENDAR, INSTRUMENTS
 from robotrading.wiring.drills.mortal import Killed
 from robotrading.wiring.drills.person import resolve_all
-from robotrading.wiring.drills.process import Order, conclude_for, live
-from robotrading.wiring.drills.service import Service
+from robotrading.wiring.drills.process import Order, conclude_for
+from robotrading.wiring.drills.service import Copy, child, have, under_lease
 from robotrading.wiring.drills.story import SYMBOLS, Act, Episode, Life, Story
 from robotrading.wiring.drills.world import Desk, DrillWorld
 
@@ -166,52 +166,50 @@ class _Player:
 
     def _run(self, lives: list[Life], episode: Episode) -> None:
         self._number += 1
+        orders = [Order(f"run-{self._number:02d}-{life.kind}") for life in lives]
+        self._alone(self._command(lives, orders), episode)
 
-        async def command() -> None:
-            orders = [Order(f"run-{self._number:02d}-{life.kind}") for life in lives]
-            runs = await asyncio.gather(*map(self._child, lives, orders))
-            for run in runs:
-                conclude_for(self._world, run)
+    async def _command(self, lives: list[Life], orders: list[Order]) -> None:
+        """A person's command: claims the account, runs sessions side by side, and reports what became of them."""
+        copy = Copy(self._world, "command")
 
-        self._alone(command(), episode)
+        async def sessions(held: Held) -> None:
+            leased = [replace(order, lease=held.lease, holds=copy.holds) for order in orders]
+            await asyncio.gather(*(child(copy, life, one, held) for life, one in zip(lives, leased, strict=True)))
 
-    async def _child(self, life: Life, order: Order) -> Run:
-        return (await live(self._world, life, order))[0]
+        if await under_lease(copy, sessions):
+            for order in orders:
+                conclude_for(self._world, order.run_id)
 
     def _plan(self, episode: Episode) -> None:
         self._number += 1
         life = episode.lives[0]
+        run_id = f"run-{self._number:02d}-{life.kind}"
+        plan_id = run_alone(self._beating(self._shown(life, f"{run_id}-plan")), self._world.clock, self._trouble)
+        if plan_id:
+            self._alone(self._command([life], [Order(run_id, plan_id=plan_id)]), episode)
+
+    async def _shown(self, life: Life, run_id: str) -> str:
+        """A plan needs no lease, and nothing goes wrong with it; its name, '' where there is nothing to do."""
         calm = Life(kind=life.kind, strengths=life.strengths)
-
-        async def shown() -> str:
-            run = await self._child(calm, Order(f"run-{self._number:02d}-{life.kind}-plan", trade=False))
-            return _plan_id(conclude_for(self._world, run))
-
-        plan_id = run_alone(self._beating(shown()), self._world.clock, self._trouble)
-        if not plan_id:
-            return
-
-        async def ran() -> None:
-            conclude_for(
-                self._world, await self._child(life, Order(f"run-{self._number:02d}-{life.kind}", plan_id=plan_id))
-            )
-
-        self._alone(ran(), episode)
+        await child(Copy(self._world, "command"), calm, Order(run_id, trade=False), None)
+        report = conclude_for(self._world, run_id)
+        return report.plan.plan_id if report.plan is not None and report.plan.intents else ""
 
     async def _race(self, episode: Episode) -> None:
         now, kind = self._world.clock.now(), episode.lives[0].kind
         occurrence = Occurrence(kind, CALENDAR.trading_day(kind, now), now.replace(microsecond=0))
-        services = [Service(self._world, f"service-{name}") for name in "ab"]
+        if occurrence.key in self._world.occurrences:
+            return  # two episodes at one and the same second
+        copies = [Copy(self._world, f"service-{name}") for name in "ab"]
 
-        async def late(service: Service, life: Life, seconds: float) -> None:
+        async def late(copy: Copy, life: Life, seconds: float) -> None:
             await asyncio.sleep(seconds)
-            await service.have(occurrence, life)
+            await have(copy, occurrence, life)
 
-        await asyncio.gather(
-            late(services[0], episode.lives[0], 0.0), late(services[1], episode.lives[1], episode.seconds)
-        )
-        if all(service.dead for service in services):
-            await Service(self._world, "service-c").have(occurrence, Life(kind=kind, strengths=_CALM))
+        await asyncio.gather(late(copies[0], episode.lives[0], 0.0), late(copies[1], episode.lives[1], episode.seconds))
+        if all(copy.fate.dead for copy in copies):
+            await have(Copy(self._world, "service-c"), occurrence, Life(kind=kind, strengths=_CALM))
 
     # Time ----------------------------------------------------------------------------------------------------------
 
@@ -275,13 +273,9 @@ class _Player:
             for kind in AssetClass:
                 life = Life(kind=kind, strengths=_CALM)
                 order = Order(f"run-{self._number:02d}-{kind}-calm", trade=trade)
-                conclude_for(self._world, await self._child(life, order))
+                await self._command([life], [order])
 
         run_alone(self._beating(one_after_the_other()), self._world.clock, self._trouble)
 
     def _person_speaks(self) -> None:
         self._world.counts["left to a person"] += resolve_all(self._world)
-
-
-def _plan_id(report: SessionReport) -> str:
-    return report.plan.plan_id if report.plan is not None and report.plan.intents else ""

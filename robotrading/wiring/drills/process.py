@@ -19,6 +19,7 @@ from robotrading.portfolio.construct import ConstructSettings, Scheme
 from robotrading.portfolio.limits import LimitSettings
 from robotrading.session.bereaved import Occasion, conclude
 from robotrading.session.job import Job
+from robotrading.session.leash import Leash
 from robotrading.session.pipeline import run_session
 from robotrading.session.processes import End
 from robotrading.session.settings import CapitalSettings, ExecutionSettings, SessionSettings, UniverseSettings
@@ -40,6 +41,7 @@ from robotrading.wiring.drills.watch import Eyes, watched_broker, watched_ledger
 from robotrading.wiring.drills.world import ACCOUNT, DrillWorld
 
 _CLIENTS = {kind: 101 + number for number, kind in enumerate(AssetClass)}
+MODE = "drill"
 _LAST_SECONDS = 20.0
 """How long a dead process may take to fall apart."""
 
@@ -91,13 +93,16 @@ def session_settings(kind: AssetClass, setting: Setting) -> SessionSettings:
 
 
 async def live(
-    world: DrillWorld, life: Life, order: Order, born: Callable[[Fate], None] = lambda _fate: None
-) -> tuple[Run, Fate]:
+    world: DrillWorld,
+    life: Life,
+    order: Order,
+    leash: Leash,
+    fell_asleep: Callable[[float], None] = lambda _until: None,
+) -> Fate:
     """A process lives, and ends in one way or another. What it leaves is not concluded yet."""
     run = Run(order.run_id, life.kind, world.clock.monotonic(), world.clock.now(), order.occurrence)
     world.runs.append(run)
-    fate = Fate(life.kill, lambda text: world.tell(f"{run.run_id} {text}"))
-    born(fate)
+    fate = Fate(life.kill, lambda text: world.tell(f"{run.run_id} {text}"), fell_asleep)
     script = Script(life.faults, world.clock)
     world.scripts.append(script)
     mishaps = OrderFaults(world.exchange, script)
@@ -105,7 +110,7 @@ async def live(
     clock = JumpingClock(world.clock, script)
     eyes = _eyes(world, run, order)
     broker = FaultyBroker(mishaps, world.clock, ACCOUNT, _CLIENTS[life.kind])
-    own = world.open_ledger(order.lease)
+    own = world.open_ledger(order.lease, clock)
     ports = World(
         clock=clock,
         calendar=CALENDAR,
@@ -114,10 +119,11 @@ async def live(
         broker=mortal(watched_broker(broker, eyes), "broker", fate),
         ledger=mortal(faulty_ledger(watched_ledger(own, eyes), script), "ledger", fate),
         fits=NoFits(),
+        leash=leash,
     )
     spec = RunSpec(
         run_id=order.run_id,
-        mode="drill",
+        mode=MODE,
         trading_date=CALENDAR.trading_day(life.kind, clock.now()),
         settings=session_settings(life.kind, world.setting),
         capital=CapitalSettings(),
@@ -133,7 +139,7 @@ async def live(
         broker.lose_connection()
         own.close()
     _note(world, run, fate, script)
-    return run, fate
+    return fate
 
 
 async def _lived(world: DrillWorld, run: Run, fate: Fate, work: Callable[[], object], deadline: float) -> None:
@@ -207,14 +213,15 @@ def _note(world: DrillWorld, run: Run, fate: Fate, script: Script) -> None:
         world.tell(f"{run.run_id} left no report: {run.killed or run.error}")
 
 
-def conclude_for(world: DrillWorld, run: Run) -> SessionReport:
+def conclude_for(world: DrillWorld, run_id: str) -> SessionReport:
     """What the command or the service does when a process has ended: its report, or one in its memory."""
+    run = next(one for one in world.runs if one.run_id == run_id)
     run.concluded = True
     if run.report is not None:
         return run.report
     job = Job(run.run_id, run.kind, folder="/nonexistent")
     story = End(job, -9 if run.killed else 1, late=False, seconds=world.clock.monotonic() - run.began)
     now = world.clock.now()
-    report = conclude(story, world.ledger, Occasion(CALENDAR.trading_day(run.kind, now), "drill", now))
+    report = conclude(story, world.ledger, Occasion(CALENDAR.trading_day(run.kind, now), MODE, now))
     world.tell(f"{run.run_id} is concluded: {report.outcome}")
     return report

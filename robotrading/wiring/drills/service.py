@@ -1,109 +1,139 @@
-"""A copy of the service: claims a scheduled occurrence, runs it under a lease, and sees to what a dead copy has left.
+"""Copies of the service that contend for the account and for a scheduled occurrence, as the product's own do.
 
-Entry point: `Service`.
+Entry points: `Copy` (contends under a name), `under_lease` (what a command does), `have` (one scheduled occurrence).
+A copy can be lost with its machine: nothing of it is heard any more, its lease is not given back. And its machine can
+fall asleep: its lease is not renewed meanwhile, and what it does at its awakening it does in good faith.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from typing import Any
 
 from robotrading.adapters.ledger.claims import SqlClaims
 from robotrading.domain.claims import Claim, Lease, Occurrence
-from robotrading.domain.errors import LeaseLost
-from robotrading.wiring.drills.mortal import Fate
-from robotrading.wiring.drills.process import Order, conclude_for, live
+from robotrading.domain.errors import LedgerError
+from robotrading.session.bereaved import conclude_claim
+from robotrading.session.lease import AccountBusy, Held, Post, hold
+from robotrading.session.leash import Leash
+from robotrading.session.occurrence import Done, run_id_of, run_once
+from robotrading.wiring.drills.mortal import Fate, Killed
+from robotrading.wiring.drills.process import MODE, Order, conclude_for, live
 from robotrading.wiring.drills.story import Life
 from robotrading.wiring.drills.world import ACCOUNT, DrillWorld
 
-LEASE_SECONDS = 60.0
-_RENEW_SECONDS = 20.0
-_ASK_SECONDS = 10.0
-_PATIENCE = 1800.0
-_NAME = f"account:{ACCOUNT}"
+_PATIENCE = 900.0
+_AWAKENING = 0.5
+"""Seconds after a machine's awakening in which a session may act before its command has pulled the leash."""
 
 
-class Service:
-    """One copy. `dead` when its machine was lost with a process on it."""
+class Copy:
+    """One copy of the program on a machine of its own. Make it in the loop it works in."""
 
     def __init__(self, world: DrillWorld, name: str) -> None:
-        self._world = world
-        self._name = name
+        self.world = world
+        self.name = name
+        self.fate = Fate(None, lambda text: world.tell(f"{name} {text}"))
+        self.asleep_until = 0.0
+        self.post = Post(_Claims(world, self), world.clock, f"account:{ACCOUNT}", name)
+
+    @property
+    def sleeps(self) -> float:
+        """For how many seconds its machine still sleeps."""
+        return max(self.asleep_until - asyncio.get_running_loop().time(), 0.0)
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether nobody has taken the lease since."""
+        newest = SqlClaims(self.world.database).holder(lease.name)
+        return newest is not None and newest.fence == lease.fence
+
+
+class _Claims:
+    """The claims as a copy sees them: out of reach while its machine sleeps, and for ever when it is lost."""
+
+    def __init__(self, world: DrillWorld, copy: Copy) -> None:
         self._claims = SqlClaims(world.database)
-        self.dead = False
+        self._copy = copy
 
-    async def have(self, occurrence: Occurrence, life: Life) -> None:
-        """See to an occurrence until it is finished by somebody."""
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + _PATIENCE
-        while not self.dead and loop.time() < patience:
-            if self._finished(occurrence):
-                return
-            lease = self._claims.claim(_NAME, self._name, self._world.clock.now(), LEASE_SECONDS, grace=5.0)
-            if lease is not None:
-                await self._with_lease(occurrence, life, lease)
-            else:
-                await asyncio.sleep(_ASK_SECONDS)
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._claims, name)
 
-    async def _with_lease(self, occurrence: Occurrence, life: Life, lease: Lease) -> None:
-        self._world.tell(f"{self._name} has the lease no. {lease.fence}")
-        with suppress(LeaseLost):
-            claimed = self._claims.claim_occurrence(occurrence, lease, self._world.clock.now())
-            if claimed:
-                await self._run(occurrence, life, lease)
-            elif not self._finished(occurrence):
-                self._take_over(occurrence)
-        if not self.dead:
-            self._claims.release(lease, self._world.clock.now())
+        def call(*given: Any) -> Any:
+            if self._copy.fate.dead:
+                raise Killed
+            if self._copy.sleeps:
+                raise LedgerError(f"{name}: the machine sleeps")
+            return found(*given)
 
-    async def _run(self, occurrence: Occurrence, life: Life, lease: Lease) -> None:
-        run_id = f"{occurrence.key}-{self._name}"
-        self._world.occurrences.setdefault(occurrence.key, []).append(run_id)
-        order = Order(run_id, occurrence=occurrence.key, lease=lease, holds=self._holds)
-        fates: list[Fate] = []
-        child = asyncio.create_task(live(self._world, life, order, fates.append))
-        renewing = asyncio.create_task(self._renew(lease, fates))
-        run, fate = await child
-        renewing.cancel()
-        if fate.met and life.kill is not None and life.kill.service and not life.kill.stall:
-            self.dead = True
-            self._world.tell(f"{self._name} is lost with its process")
-            return
-        if not run.concluded:
-            report = conclude_for(self._world, run)
-            self._claims.finish_occurrence(occurrence, run_id, report.outcome, self._world.clock.now())
+        return call
 
-    async def _renew(self, lease: Lease, fates: list[Fate]) -> None:
-        """While the process works. One that cannot be renewed ends the process; a machine asleep renews nothing."""
-        while True:
-            await asyncio.sleep(_RENEW_SECONDS)
-            for fate in fates:
-                if fate.asleep_until > asyncio.get_running_loop().time():
-                    await asyncio.sleep(fate.asleep_until - asyncio.get_running_loop().time() + 1.0)
-            try:
-                self._claims.renew(lease, self._world.clock.now(), LEASE_SECONDS)
-            except LeaseLost as lost:
-                for fate in fates:
-                    fate.die(str(lost))
-                return
 
-    def _take_over(self, occurrence: Occurrence) -> None:
-        """Its holder is gone, or it would have the lease: the report is written for it."""
-        for run in self._world.runs:
-            if run.occurrence == occurrence.key and not run.concluded:
-                report = conclude_for(self._world, run)
-                self._claims.finish_occurrence(occurrence, run.run_id, report.outcome, self._world.clock.now())
+async def under_lease(copy: Copy, work: Callable[[Held], Awaitable[None]]) -> bool:
+    """What a command does that trades: the account first. False where another copy has it for too long."""
+    try:
+        async with hold(copy.post, _PATIENCE) as held:
+            await work(held)
+    except AccountBusy as busy:
+        copy.world.tell(f"{copy.name}: {busy}")
+        return False
+    return True
 
-    def _finished(self, occurrence: Occurrence) -> bool:
-        claim = self._claim(occurrence)
-        return claim is not None and claim.finished_at is not None
 
-    def _claim(self, occurrence: Occurrence) -> Claim | None:
-        since = occurrence.due_at - timedelta(seconds=1)
-        return next((c for c in self._claims.occurrences(since) if c.occurrence.key == occurrence.key), None)
+async def have(copy: Copy, occurrence: Occurrence, life: Life) -> None:
+    """Run an occurrence unless another copy has it, and see to what dead copies have left."""
 
-    def _holds(self, lease: Lease) -> bool:
-        """Whether a lease is valid at this moment."""
-        newest = self._claims.holder(lease.name)
-        return newest is not None and newest.fence == lease.fence and newest.expires_at > self._world.clock.now()
+    async def work(_: Occurrence, held: Held) -> Done:
+        return await _run(copy, occurrence, life, held)
+
+    async def epitaph(claim: Claim) -> Done:
+        return _epitaph(copy.world, claim)
+
+    with suppress(Killed, AccountBusy):
+        await run_once(copy.post, occurrence, work, epitaph, _PATIENCE)
+
+
+async def _run(copy: Copy, occurrence: Occurrence, life: Life, held: Held) -> Done:
+    run_id = run_id_of(occurrence)
+    copy.world.occurrences.setdefault(occurrence.key, []).append(f"{run_id} by {copy.name}")
+    order = Order(run_id, occurrence=occurrence.key, lease=held.lease, holds=copy.holds)
+    fate = await child(copy, life, order, held)
+    if fate.met and life.kill is not None and life.kill.service and not life.kill.stall:
+        copy.fate.die("its machine is lost with the session")
+        raise Killed
+    report = conclude_for(copy.world, order.run_id)
+    return Done(run_id, report.outcome)
+
+
+async def child(copy: Copy, life: Life, order: Order, held: Held | None) -> Fate:
+    """A session process on the leash of its command, until its end."""
+    leash = Leash()
+
+    def fell_asleep(until: float) -> None:
+        copy.asleep_until = until
+
+    pulling = asyncio.create_task(_pull(copy, held, leash)) if held is not None else None
+    try:
+        fate = await live(copy.world, life, order, leash, fell_asleep)
+        if copy.sleeps:  # what a bound has ended in its sleep is seen by nobody before the awakening
+            await asyncio.sleep(copy.sleeps + _AWAKENING)
+        return fate
+    finally:
+        if pulling is not None:
+            pulling.cancel()
+
+
+async def _pull(copy: Copy, held: Held, leash: Leash) -> None:
+    await held.lost.wait()
+    if copy.sleeps:
+        await asyncio.sleep(copy.sleeps + _AWAKENING)
+    leash.snap()
+
+
+def _epitaph(world: DrillWorld, claim: Claim) -> Done:
+    report = conclude_claim(claim, world.ledger, MODE, world.clock.now())
+    for run in world.runs:
+        run.concluded = run.concluded or run.run_id == report.run_id
+    world.tell(f"{report.run_id} is concluded by another copy: {report.outcome}")
+    return Done(report.run_id, report.outcome)

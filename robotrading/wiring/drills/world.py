@@ -22,6 +22,8 @@ from robotrading.domain.claims import Lease
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import Intent, OrderType, Side
+from robotrading.domain.ports import Clock
+from robotrading.session.lease import LeaseTerms
 from robotrading.sim.clock import VirtualClock
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import AccountSeed, ExchangeSettings, OrderRequest
@@ -95,9 +97,9 @@ class DrillWorld:
         self.tape = Tape(self.exchange, self.clock.monotonic, self.clock.now, self._journalled, self.tell)
         self.exchange.subscribe(self.tape.hear)
 
-    def open_ledger(self, lease: Lease | None = None) -> SqlLedger:
+    def open_ledger(self, lease: Lease | None = None, clock: Clock | None = None) -> SqlLedger:
         """The ledger of a new process; `close` ends the connections that nobody is using."""
-        return SqlLedger(self.database, lease)
+        return SqlLedger(self.database, lease, clock, LeaseTerms().margin)
 
     def close(self) -> None:
         self.ledger.close()
