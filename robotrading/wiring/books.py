@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from robotrading.adapters.clock import FixedClock, SystemClock
 from robotrading.adapters.ledger.claims import ACCOUNT, SqlClaims
-from robotrading.adapters.ledger.database import open_database
-from robotrading.adapters.ledger.store import open_ledger
+from robotrading.adapters.ledger.database import Database, open_database
+from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.config.demo import DEMO_DAY, demo_config
 from robotrading.config.load import find_file, load
 from robotrading.config.model import Config, GatewayKind
@@ -97,21 +97,28 @@ class Book:
 
         Raises `LedgerError`, also where the database is another account's.
         """
-        ledger = open_ledger(self.database, lease=lease, clock=SystemClock(), margin=LeaseTerms().margin)
-        try:
-            yield ledger
-        finally:
-            ledger.close()
+        with self._opened() as database:
+            yield SqlLedger(database, lease, SystemClock(), LeaseTerms().margin)
 
     @contextmanager
-    def claims(self) -> Iterator[SqlClaims]:
-        """Who may trade the account, while the block runs. Raises `LedgerError`."""
+    def claims(self, *, to_hold: bool = True) -> Iterator[SqlClaims]:
+        """Who may trade the account, while the block runs; `to_hold` a lease the host's clock must be right.
+
+        Raises `LedgerError`.
+        """
+        with self._opened() as database:
+            claims = SqlClaims(database)
+            if to_hold:
+                _require_right_time(claims.clock_offset(SystemClock().now()))
+            yield claims
+
+    @contextmanager
+    def _opened(self) -> Iterator[Database]:
         database = open_database(self.database)
         try:
-            claims = SqlClaims(database)
-            _require_right_time(claims.clock_offset(SystemClock().now()))
-            claims.dedicate(self.account, SystemClock().now())
-            yield claims
+            if self.url:
+                SqlClaims(database).dedicate(self.account, SystemClock().now())
+            yield database
         finally:
             database.close()
 
@@ -177,7 +184,7 @@ def rehearsal_moment(day: date, calendar: Calendar) -> datetime:
 def status_of(orders: Orders) -> State:
     """What the ledger of this mode knows."""
     book = book_for(load_config(orders), orders)
-    with book.ledger() as ledger, book.claims() as claims:
+    with book.ledger() as ledger, book.claims(to_hold=False) as claims:
         place = claims.place if book.url else str(book.root / "ledger.db")
         return replace(state_of(ledger, book.mode, place), lease=_lease(claims, book))
 
