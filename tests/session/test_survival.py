@@ -11,7 +11,7 @@ import pytest
 
 from robotrading.adapters.ledger.positions import SqlPositionBook
 from robotrading.domain.errors import BrokerUnavailable
-from robotrading.domain.orders import BrokerOrder, EventKind, OrderEvent, Side, TicketStatus
+from robotrading.domain.orders import BrokerOrder, EventKind, Fill, OrderEvent, Side, TicketStatus
 from robotrading.domain.planning import RefusalRule
 from robotrading.domain.report import Outcome
 from robotrading.session.recovery import recover
@@ -306,3 +306,41 @@ def test_a_halt_stops_every_order_and_is_told_in_the_plan(bench):
     assert report.outcome is Outcome.FAILED
     assert bench.ledger.resume(bench.clock.now(), "ann")
     assert bench.run(EQ).outcome is Outcome.DONE
+
+
+def test_the_lists_answer_for_a_session_that_another_has_traded_beside(bench):
+    """Executions of another session's ended order that nobody booked yet make the positions mute, not wrong."""
+    lost = lose_an_order(bench, D(0), BRAVO)
+    next_week(bench)
+    held_back = replace(bench.ledger.ticket(lost).intent, intent_id="rt-bo-1", kind=BO, instrument=BRAVO_AS_BOND)
+    bench.ledger.record_intent(held_back, bench.clock.now())
+    bench.ledger.append(OrderEvent("rt-bo-1", EventKind.CANCELLED, bench.clock.now()))
+    broker = bench.broker()
+
+    async def told():
+        return [Fill("f1", "rt-bo-1", BRAVO_AS_BOND, Side.BUY, D(3), D(50), bench.clock.now())]
+
+    broker.executions = told  # type: ignore[method-assign]
+    report = bench.run(EQ, world=bench.world(broker=broker))
+    assert bench.ledger.ticket(lost).status is TicketStatus.UNKNOWN
+    assert any("rt-bo-1 moves the same holding" in skip.reason for skip in report.skips)
+    assert bench.owned(BRAVO) == 0, "the other session's executions are its own to book"
+
+
+def test_late_executions_of_an_ended_order_are_booked_before_positions_are_read(bench):
+    """An order of last week that had ended, and one in doubt since, in one instrument: each unit is counted once."""
+    lost = lose_an_order(bench, D(0), BRAVO)
+    ended = replace(bench.ledger.ticket(lost).intent, intent_id="rt-eq-0", quantity=D(3))
+    bench.ledger.record_intent(ended, bench.clock.now())
+    bench.ledger.append(OrderEvent("rt-eq-0", EventKind.CANCELLED, bench.clock.now()))
+    bench.trade_as_person(Side.BUY, BRAVO, D(3))  # what the account shows of the late execution
+    next_week(bench)
+    broker = bench.broker()
+
+    async def told():
+        return [Fill("f1", "rt-eq-0", BRAVO, Side.BUY, D(3), D(50), bench.clock.now())]
+
+    broker.executions = told  # type: ignore[method-assign]
+    bench.run(EQ, trade=False, world=bench.world(broker=broker))
+    assert bench.ledger.ticket(lost).status is TicketStatus.CANCELLED
+    assert bench.owned(BRAVO) == 3
