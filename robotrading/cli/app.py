@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from robotrading import __version__
-from robotrading.cli import calendar, config, gateway, halt, ledger, positions, resolve, run, session, status
+from robotrading.cli import calendar, config, gateway, halt, ledger, positions, resolve, run, schedule, session, status
 
 app = typer.Typer(
     name="robotrading",
@@ -47,6 +47,7 @@ app.command("run", rich_help_panel="Trade")(run.run)
 app.command(rich_help_panel="Trade")(halt.halt)
 app.command(rich_help_panel="Trade")(halt.resume)
 app.command(rich_help_panel="Look")(status.status)
+app.command(rich_help_panel="Look")(schedule.schedule)
 app.add_typer(positions.positions, name="positions", rich_help_panel="Look")
 app.command("resolve", rich_help_panel="Look")(resolve.resolve)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")

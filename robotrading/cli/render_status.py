@@ -10,7 +10,9 @@ from robotrading.domain.book import Position
 from robotrading.domain.claims import Lease
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import SessionReport
+from robotrading.session.schedule import zone_of
 from robotrading.session.state import State
+from robotrading.session.timetable import NextRun
 
 
 def status_view(state: State, try_this: str) -> RenderableType:
@@ -30,6 +32,7 @@ def status_view(state: State, try_this: str) -> RenderableType:
         *_owned(state.owned),
         *_open(state.open_tickets),
         *_blocked(state.blocked),
+        *_next(state.next_runs),
     )
 
 
@@ -76,4 +79,15 @@ def _blocked(blocked: dict[str, str]) -> tuple[RenderableType, ...]:
     shown = table(("Blocked", "l"), ("Nothing is ordered in it until this is settled", "l"))
     for symbol, why in sorted(blocked.items()):
         shown.add_row(text(symbol), text(why))
+    return (shown,)
+
+
+def _next(runs: tuple[NextRun, ...]) -> tuple[RenderableType, ...]:
+    """What the service would run next, whether it lives or not."""
+    if not runs:
+        return ()
+    shown = table(("Next by schedule", "l"), ("At the exchange", "l"), ("Schedule", "l"))
+    for run in runs:
+        due = f"{run.next.due_at.astimezone(zone_of(run.kind)):%a %Y-%m-%d %H:%M %Z}" if run.next else "not in sight"
+        shown.add_row(run.kind.value, due, text(run.words))
     return (shown,)

@@ -11,13 +11,15 @@ from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.execution.holdings import changes, seen
+from robotrading.session.timetable import NextRun
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """`mode` and `ledger` say of which book; `runs` newest first; `lease` is that of a copy that trades just now.
 
-    `blocked` says by symbol why nothing is ordered in it; `day_stops` why nothing is bought on a day.
+    `blocked` says by symbol why nothing is ordered in it; `day_stops` why nothing is bought on a day; `next_runs`
+    are those of the service, whether it lives or not.
     """
 
     mode: str
@@ -29,6 +31,7 @@ class State:
     lease: Lease | None = None
     blocked: dict[str, str] = field(default_factory=dict)
     day_stops: tuple[str, ...] = ()
+    next_runs: tuple[NextRun, ...] = ()
 
 
 def state_of(ledger: Ledger, mode: str, place: str) -> State:

@@ -1,6 +1,6 @@
 """A schedule on a calendar: the instants at which a session is due, and the ones that fall out with a reason.
 
-Entry points: `timetable` (both), `occurrences`, `next_occurrence`, `NotDue`.
+Entry points: `timetable` (both), `occurrences`, `next_occurrence`, `NotDue`, `NextRun`.
 Invariants: every occurrence lies in the trading hours of its day, half days included (open <= due < close); nothing is
 moved to a time that nobody asked for, so that 'at 15:30' on a day that closes at 13:00 is skipped and said; due
 instants are distinct and ascending.
@@ -33,6 +33,15 @@ class NotDue:
     trading_date: date
     at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """A session, its schedule as written, and its next run (None: none in the next 200 days)."""
+
+    kind: AssetClass
+    words: str
+    next: Occurrence | None
 
 
 def timetable(

@@ -35,7 +35,7 @@ def path(tmp_path):
 
 
 def test_a_table_covers_the_years_around_a_day():
-    assert (FIRST, LAST) == (date(2025, 1, 1), date(2027, 12, 31))
+    assert (date(2025, 1, 1), date(2027, 12, 31)) == (FIRST, LAST)
 
 
 def test_writing_leaves_nothing_else_behind(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -87,7 +88,7 @@ def test_weeks_begin_on_monday_or_the_day_after_a_holiday():
     assert [f"{one:%a %d}" for one in weekly] == ["Tue 08", "Mon 14"]  # the 7th is Labor Day
     every_other = due("at 12:00 every 2 weeks", date(2026, 1, 1), date(2026, 12, 31))
     assert len(every_other) == 26
-    assert {round((b - a) / timedelta(days=7)) for a, b in zip(every_other, every_other[1:], strict=False)} == {2}
+    assert {round((b - a) / timedelta(days=7)) for a, b in itertools.pairwise(every_other)} == {2}
 
 
 def test_crypto_has_every_day_and_the_whole_of_it():
