@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.ports import Calendar, Clock
 from robotrading.sim.exchange import Exchange
 from robotrading.sim.exchange_types import AccountSeed
+from robotrading.sim.gateway.drill import Drill
 from robotrading.sim.gateway.server import GatewayServer
 from robotrading.sim.gateway.settings import GatewayServerSettings
 from robotrading.sim.gateway.state import StateFile
@@ -31,17 +32,27 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def embedded_gateway(
-    config: Config, book: Book, kinds: Sequence[AssetClass], clock: Clock, calendar: Calendar
+async def embedded_gateway(  # noqa: PLR0913  a world's parts, and two that have their defaults
+    config: Config,
+    book: Book,
+    kinds: Sequence[AssetClass],
+    clock: Clock,
+    calendar: Calendar,
+    *,
+    account: AccountSeed | None = None,
+    drill: Callable[[Exchange], Drill] = lambda _: Drill(),
 ) -> AsyncIterator[int]:
-    """Serve the sessions' instruments while the block runs; yields the port. The account's state stays in the book."""
+    """Serve the sessions' instruments while the block runs; yields the port. The account's state stays in the book.
+
+    `account` is how the account is opened where there is no state yet; `drill` is made for the exchange.
+    """
     feed = Routed({kind: feed_for(config, kind, calendar) for kind in AssetClass})
     instruments = _instruments(config, book, kinds)
     market = FeedMarket(feed, clock, instruments, calendar=calendar, history_days=_HISTORY_DAYS)
-    exchange = Exchange(market, clock, [_account(config, book)], calendar=calendar)
+    exchange = Exchange(market, clock, [account or _account(config, book)], calendar=calendar)
     settings = GatewayServerSettings(market_name=book.mode)
     with StateFile(book.gateway_state) as state:
-        server = GatewayServer(exchange, clock, settings, calendar=calendar, state=state)
+        server = GatewayServer(exchange, clock, settings, calendar=calendar, state=state, drill=drill(exchange))
         port = await server.start("127.0.0.1", 0)
         try:
             yield port

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,6 +25,9 @@ from robotrading.session.settings import UniverseKind, UniverseSettings
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
 from robotrading.wiring.mail import Delivery, deliver
+
+Gateway = Callable[[Config, Book, Sequence[AssetClass], Clock, Calendar], AbstractAsyncContextManager[int]]
+"""Serves the sessions' instruments while its block runs, and yields the port."""
 
 _LEAST_PACE = 5
 _LARGE_INDEX = 500
@@ -60,12 +63,17 @@ class Errand:
 
 
 async def carry_out(
-    orders: Orders, kinds: Sequence[AssetClass], progress: Progress, patience: float = 0.0
+    orders: Orders,
+    kinds: Sequence[AssetClass],
+    progress: Progress,
+    patience: float = 0.0,
+    gateway: Gateway = embedded_gateway,
 ) -> list[SessionReport]:
     """Run the sessions side by side, each in its process; one report each, whatever becomes of them.
 
     The embedded gateway is started once for a command, so commands on its accounts come one after the other. To trade,
-    the account is claimed first: `AccountBusy` when another copy has it for longer than `patience` seconds.
+    the account is claimed first: `AccountBusy` when another copy has it for longer than `patience` seconds. `gateway`
+    is what stands in where no other one is configured.
     """
     errand = Errand.of(orders)
     wanted = _enabled(errand.config, kinds)
@@ -75,7 +83,7 @@ async def carry_out(
         if orders.trade:
             claims = stack.enter_context(errand.book.claims())
             held = await stack.enter_async_context(hold(errand.post(claims), patience))
-        return await _sessions(errand, wanted, progress, held)
+        return await _sessions(errand, wanted, progress, held, gateway=gateway)
 
 
 async def run_occurrence(
@@ -112,15 +120,21 @@ def _enter(stack: ExitStack | AsyncExitStack, errand: Errand) -> None:
             shutil.rmtree(errand.book.root, ignore_errors=True)
 
 
-async def _sessions(
-    errand: Errand, kinds: Sequence[AssetClass], progress: Progress, held: Held | None, run_id: str = ""
+async def _sessions(  # noqa: PLR0913  what a run needs, and two that have their defaults
+    errand: Errand,
+    kinds: Sequence[AssetClass],
+    progress: Progress,
+    held: Held | None,
+    run_id: str = "",
+    *,
+    gateway: Gateway = embedded_gateway,
 ) -> list[SessionReport]:
     """One process and one report for each."""
     config, book, calendar, clock = errand.config, errand.book, errand.calendar, errand.clock
     async with AsyncExitStack() as stack:
         port = 0
         if errand.embedded:
-            port = await stack.enter_async_context(embedded_gateway(config, book, kinds, clock, calendar))
+            port = await stack.enter_async_context(gateway(config, book, kinds, clock, calendar))
         ledger = stack.enter_context(book.ledger())
         paces = share_pace(config, kinds)
         jobs = [_job(errand, kind, run_id, gateway_port=port, messages_per_second=paces[kind]) for kind in kinds]
