@@ -97,7 +97,24 @@ test_async() {
     "$async_venv/bin/python" -m pytest tests/wire tests/contract/test_ibkr_broker.py -n 2
 }
 
+# On a machine for tests (CI=true) nothing is skipped for want of a program: Debian's packages bring it.
+install_for_tests() {
+    [[ ${CI:-} == true ]] || return 0
+    local wanted=() sudo=()
+    command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || wanted+=(postgresql)
+    command -v chromium >/dev/null || wanted+=(chromium)
+    command -v shellcheck >/dev/null || wanted+=(shellcheck)
+    command -v promtool >/dev/null || wanted+=(prometheus)
+    command -v systemd-analyze >/dev/null || wanted+=(systemd)
+    ((${#wanted[@]})) || return 0
+    [[ $EUID -eq 0 ]] || sudo=(sudo)
+    say "Installing what the tests use: ${wanted[*]}"
+    "${sudo[@]}" apt-get update -qq >&2
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2
+}
+
 run_tests() {
+    install_for_tests
     make_venv "$venv"
     fill "$venv" "$here/requirements.txt" "$here/requirements-dev.txt"
     cd "$here"
