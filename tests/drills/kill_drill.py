@@ -26,7 +26,7 @@ import msgspec
 from robotrading.domain.report import Outcome
 from tests.drills.kill_table import Finding, write_table
 from tests.drills.points import POINTS, Point, point
-from tests.drills.pretend_broker import SYMBOLS, PretendBroker
+from tests.drills.pretend_broker import NOTHING, SYMBOLS, PretendBroker
 from tests.drills.stage import FIRST, HERE, SECOND, THIRD, Stage
 
 USUAL_PATIENCE, SHORT_PATIENCE = 20, 1
@@ -98,8 +98,7 @@ class Drill:
             stage.check_always()
             if drilled.gateway_dies:
                 self._restart_gateway(stage)
-            if not drilled.silence:
-                self._broker.rules(0)
+            self._broker.rules(NOTHING if drilled.silence else 0)
         finding.open_then = [str(ticket.status) for ticket in stage.open_tickets()]
         dead = stage.ticket_ids()
         before = stage.fills(dead)

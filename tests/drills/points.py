@@ -60,7 +60,7 @@ class Death:
 class Point:
     """One drill. `liquidity` bounds the units that trade in a step while the first process lives (0: no bound).
 
-    `silence` keeps that bound for the next process too, so that it meets orders still at work.
+    With `silence` nothing trades from the death until after the next run, which so meets orders still at work.
     `gateway_dies` kills the gateway after the session, and brings it back with its order ids begun anew.
     `command_dies` kills the command that started the session just before the session itself.
     """

@@ -40,6 +40,7 @@ PERSON = {"SYNAA": Decimal(37), "SYNAF": Decimal(11)}
 """Shares of the person's own, in a symbol that the bot sells and in one that it buys."""
 _HERE = Path(__file__).parents[2]
 _PATIENCE = 10.0
+NOTHING = -1
 
 
 class PretendBroker:
@@ -61,6 +62,7 @@ class PretendBroker:
         self.port = answer["port"]
 
     def rules(self, liquidity: int) -> None:
+        """From now on this much trades in a step: 0 for no bound, `NOTHING` for nothing at all."""
         self._ask(do="rules", liquidity=liquidity)
 
     def quiet(self) -> None:
@@ -168,7 +170,7 @@ class _Counter:
 
 
 def _rules(liquidity: int) -> ExchangeSettings:
-    return replace(ExchangeSettings(), liquidity=Decimal(liquidity) if liquidity else None)
+    return replace(ExchangeSettings(), liquidity=Decimal(max(liquidity, 0)) if liquidity else None)
 
 
 async def main() -> None:

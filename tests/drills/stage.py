@@ -83,8 +83,8 @@ class Stage:
 
     def run(self, day: date) -> SessionReport:
         """The command, to its report."""
-        with _environment("ROBOTRADING_STATE_DIR", str(self.folder / "state")), outlived_gateway(self.broker.port):
-            (report,) = asyncio.run(runs.carry_out(Orders(self._config, as_of=day), [KIND], lambda *_: None))
+        with _environment("ROBOTRADING_STATE_DIR", str(self.folder / "state")):
+            report = asyncio.run(carry_out(Orders(self._config, as_of=day), self.broker.port))
         self.commands.append(report.run_id)
         return report
 
@@ -224,16 +224,15 @@ def _held(exchange: dict[str, Any]) -> dict[str, Decimal]:
     return {lot["instrument"]["symbol"]: Decimal(lot["quantity"]) for lot in account["lots"].values()}
 
 
-@contextmanager
-def outlived_gateway(port: int) -> Iterator[None]:
-    """The command finds a gateway that is there already, where it would begin one of its own."""
+async def carry_out(orders: Orders, port: int) -> SessionReport:
+    """The command, which finds a gateway that is there already, where it would begin one of its own."""
 
     @asynccontextmanager
     async def found(*_: object) -> AsyncIterator[int]:
         yield port
 
-    with _in_place_of(runs, "embedded_gateway", found):
-        yield
+    (report,) = await runs.carry_out(orders, [KIND], lambda *_: None, gateway=found)
+    return report
 
 
 @contextmanager
@@ -274,5 +273,5 @@ def _in_place_of(module: Any, name: str, other: Any) -> Iterator[None]:
 def mortal_command(config: str, day: str, port: str, name: str, number: str) -> None:
     """The command, whose session takes it along when it dies."""
     orders = Orders(Path(config), as_of=date.fromisoformat(day))
-    with outlived_gateway(int(port)), mortal_sessions(point(name), int(number)):
-        asyncio.run(runs.carry_out(orders, [KIND], lambda *_: None))
+    with mortal_sessions(point(name), int(number)):
+        asyncio.run(carry_out(orders, int(port)))

@@ -32,8 +32,8 @@ def test_after_a_kill_the_next_run_leaves_ledger_and_gateway_equal(drill: Drill,
     assert len(finding.deaths) == len(finding.point.deaths)
 
 
-def test_a_point_that_is_not_reached_is_told_and_not_passed(drill: Drill) -> None:
-    """A drill in which nobody dies proves nothing."""
+def test_a_session_that_ends_otherwise_is_told_and_not_passed(drill: Drill) -> None:
+    """A drill in which nobody is killed proves nothing; the point has one death, so that the second process fails."""
     beyond = Point("after the last sell's bytes", (IN_FLIGHT, IN_FLIGHT))
     assert "death 2 was not met" in drill.run(beyond).wrong
 
