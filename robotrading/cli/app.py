@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from robotrading import __version__
-from robotrading.cli import calendar, config, gateway, halt, ledger, positions, resolve, run, schedule, session, status
+from robotrading.cli import (
+    calendar,
+    config,
+    gateway,
+    halt,
+    ledger,
+    positions,
+    resolve,
+    run,
+    schedule,
+    selftest,
+    session,
+    status,
+)
 
 app = typer.Typer(
     name="robotrading",
@@ -53,6 +66,7 @@ app.command("resolve", rich_help_panel="Look")(resolve.resolve)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
 app.add_typer(config.app, name="config", rich_help_panel="Look")
 app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
+app.command("selftest", rich_help_panel="Practise")(selftest.selftest)
 app.command("session", hidden=True)(session.session)
 app.command("session-calendar", hidden=True)(calendar.session_calendar)
 

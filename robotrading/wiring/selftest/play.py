@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from robotrading.wiring.selftest.checks import FIRST, SECOND, Ended, Played, bre
 from robotrading.wiring.selftest.command import Answer, Order
 from robotrading.wiring.selftest.drills import Drill
 from robotrading.wiring.selftest.record import read_record
-from robotrading.wiring.selftest.settings import Prepared, prepared
+from robotrading.wiring.selftest.settings import PREPARE, Prepared
 
 DAY = DEMO_DAY
 _DAY_BEFORE = DAY - timedelta(days=1)
@@ -46,7 +46,6 @@ _BEYOND_DEADLINE = 30.0
 """Seconds that a run may take beyond the sessions' deadline: for its start, and for the reports of the dead."""
 _ORPHANS_SECONDS = 40.0
 _LAST_WORDS = 200
-_PREPARE = "before"
 
 
 class Verdict(StrEnum):
@@ -73,13 +72,12 @@ Tell = Callable[[Drill, str], None]
 """Hears of a drill that it is being played, and its verdict in the end."""
 
 
-async def rehearse(config: Config, drills: Sequence[Drill], folder: Path, jobs: int, tell: Tell) -> list[Result]:
-    """Play them, `jobs` side by side, each below `folder`; results in the order given.
+async def rehearse(prepared_: Prepared, drills: Sequence[Drill], folder: Path, jobs: int, tell: Tell) -> list[Result]:
+    """Play them, `jobs` side by side, each below `folder`; results in the order given. `prepared_` has its state there.
 
-    Raises `ConfigError` for a configuration that cannot be tried, `RobotradingError` when not even the day before works.
+    Raises `RobotradingError` when the day before does not work.
     """
-    prepared_ = prepared(config, folder / _PREPARE / "state")
-    await _the_day_before(prepared_, folder / _PREPARE)
+    await _the_day_before(prepared_, folder / PREPARE)
     gate = asyncio.Semaphore(jobs)
 
     async def one(number: int, drill: Drill) -> Result:
@@ -109,7 +107,7 @@ class _Stage:
     """One drill in its folder."""
 
     def __init__(self, prepared_: Prepared, folder: Path, drill: Drill, kinds: tuple[AssetClass, ...]) -> None:
-        self._before = folder / _PREPARE
+        self._before = folder / PREPARE
         self._folder = folder / drill.name
         self._state = self._folder / "state"
         self._config = replace(
@@ -196,14 +194,12 @@ def _findings(book: Book) -> list[str]:
 # One run in a process of its own --------------------------------------------------------------------------------------
 
 
-def _order(
-    prepared_: Prepared, config: Config, folder: Path, number: int, kinds: tuple[AssetClass, ...], day: date = DAY
-) -> Order:
+def _order(prepared_: Prepared, config: Config, folder: Path, number: int, kinds: tuple[AssetClass, ...]) -> Order:
     """An order without any misfortune; its configuration is written beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ("config.yaml" if number else "config-before.yaml")
     path.write_text(show(config, origins=False), encoding="utf-8")
-    return Order(str(folder), number, str(path), day, kinds, prepared_.account, FaultPlan())
+    return Order(str(folder), number, str(path), DAY, kinds, prepared_.account, FaultPlan())
 
 
 async def _run(orders: Sequence[Order], config: Config) -> list[Ended]:

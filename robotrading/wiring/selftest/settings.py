@@ -26,6 +26,8 @@ from robotrading.sim.exchange_types import AccountSeed
 from robotrading.sim.feed import DEMO_UNIVERSE
 from robotrading.wiring.gateway import EMBEDDED_ACCOUNT
 
+PREPARE = "before"
+"""The folder of the day before."""
 MOST_SYMBOLS = 6
 """Of a session's universe: enough to sell, to buy and to adjust; each costs its time in every drill."""
 _REQUEST, _CONNECT, _FILL, _CANCEL, _DEADLINE = 3.0, 3.0, 3.0, 2.0, 45.0
@@ -48,14 +50,17 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepared(config: Config, state_dir: Path) -> Prepared:
-    """Raises `ConfigError`, where no session is enabled or a universe cannot be read."""
+def prepared(config: Config, folder: Path) -> Prepared:
+    """The configuration for drills below `folder`.
+
+    Raises `ConfigError`, where no session is enabled or a universe cannot be read.
+    """
     kinds = config.enabled
     if not kinds:
         raise ConfigError("no session to try: all are disabled; set sessions.<name>.enabled to true")
     notes: list[str] = []
     universes = {kind: _universe(config, kind, notes) for kind in kinds}
-    base = _grounded(config, state_dir, notes)
+    base = _grounded(config, folder / PREPARE / "state", notes)
     first = {kind: _the_day_before(base.sessions[kind], universes[kind]) for kind in kinds}
     then = {kind: _on_the_day(base.sessions[kind], universes[kind], notes) for kind in kinds}
     return Prepared(
