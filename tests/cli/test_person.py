@@ -309,3 +309,12 @@ def test_the_status_tells_of_a_stopped_day_and_of_what_is_blocked(book):
     shown = " ".join(says("status").output.split())
     assert "STOPPED: no entry on 2025-09-26: the day has lost 6 %" in shown
     assert f"ALPHA {ORDER} is unknown" in shown
+
+
+def test_an_execution_of_all_of_it_never_closes_the_position_in_between(book):
+    lose(book)
+    says("resolve", ORDER, "--filled", "10@101.5", "--yes")
+    with book.ledger() as ledger:
+        ledger.append(OrderEvent(ORDER, EventKind.FILL, AT, fill=broker_fill(10, "f1", "102")))
+        assert (ledger.owned(ALPHA), ledger.positions()[0].avg_cost) == (10, 102)
+        assert not ledger.was_closed(ALPHA, AT.date())

@@ -344,3 +344,21 @@ def test_late_executions_of_an_ended_order_are_booked_before_positions_are_read(
     bench.run(EQ, trade=False, world=bench.world(broker=broker))
     assert bench.ledger.ticket(lost).status is TicketStatus.CANCELLED
     assert bench.owned(BRAVO) == 3
+
+
+def test_positions_that_lag_behind_an_order_just_ended_are_not_taken_for_a_persons_trade(bench):
+    bench.run(EQ, {"ALPHA": "0.1"})
+    first = bench.owned(ALPHA)
+    bench.clock.advance(600)
+    bench.run(EQ, {"ALPHA": "0.3"})
+    world = altered(bench, lambda there: tuple(replace(one, quantity=first + 7) for one in there))
+    assert "ALPHA:" not in notes(bench.run(EQ, {"ALPHA": "0.3"}, world, trade=False))
+
+
+def test_order_ids_that_roll_back_confuse_nothing(bench):
+    """The gateway's counter begins anew after the first run; the second one's orders get the same numbers."""
+    bench.run(EQ, {"ALPHA": "0.3"})
+    bench.exchange.supervision.forget_order_ids()
+    bench.run(EQ, {"ALPHA": "0.2", "BRAVO": "0.3"})
+    bench.run(EQ, {"ALPHA": "0.2", "BRAVO": "0.3"})
+    bench.assert_settled()
