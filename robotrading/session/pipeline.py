@@ -150,14 +150,14 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
 
 def _missing(world: World, draft: Draft, standing: Standing) -> dict[str, str]:
     """Owned instruments that cannot be judged now: short or changed in the account, or without contract rules."""
-    spec = draft.spec
     owned = world.ledger.positions()
     blocked = {
         instrument.key: f"{instrument} is owned, but the broker did not give its contract rules; it is kept as it is"
         for instrument in standing.owned
         if instrument not in standing.instruments
     }
-    for instrument in dict.fromkeys(p.instrument for p in owned if p.owner == spec.kind):
+    mine = {*standing.owned, *standing.instruments}  # what another session owns of them lies in the same account
+    for instrument in dict.fromkeys(p.instrument for p in owned if p.instrument in mine):
         for sentence in shortfalls(standing.account, [p for p in owned if p.instrument == instrument]):
             blocked[instrument.key] = sentence
     return blocked | {one.instrument.key: one.sentence for one in draft.changed if one.blocks}
