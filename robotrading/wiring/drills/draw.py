@@ -111,7 +111,8 @@ def _life(dice: Dice, kind: AssetClass, *, stalls: bool = False) -> Life:
     strengths = tuple(dice.pick(_STRENGTHS) for _ in SYMBOLS)
     kill = _kill(dice, stalls=stalls) if dice.chance(0.35) else None
     plan = plan_for(dice.below(2**31), kinds=PLAYED) if dice.chance(0.5) else FaultPlan()
-    return Life(kind=kind, strengths=strengths, kill=kill, faults=plan)
+    hidden = dice.pick(("*", "*", *SYMBOLS)) if dice.chance(0.06) else ""
+    return Life(kind=kind, strengths=strengths, kill=kill, faults=plan, hidden=hidden)
 
 
 def _kill(dice: Dice, *, stalls: bool) -> Kill:

@@ -78,7 +78,10 @@ class _Player:
             if breach:
                 return f"after episode {number}: {breach}"
         self._world.tell("== the quiet end")
-        breach = self._judged(self._calm_down) or self._judged(self._quiet_day) or self._settled(invariants.left_open)
+        breach = self._judged(self._calm_down) or self._judged(self._quiet_day)
+        if not breach and self._world.facts().open_references:  # a thawed gateway has sent it only now
+            breach = self._judged(self._quiet_day)
+        breach = breach or self._settled(invariants.left_open)
         if not breach and self._world.ledger.open_tickets():
             breach = self._judged(self._person_speaks) or self._judged(self._quiet_day)
         breach = breach or self._settled(invariants.at_the_end)

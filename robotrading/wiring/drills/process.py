@@ -108,7 +108,7 @@ async def live(
     mishaps = OrderFaults(world.exchange, script)
     world.mishaps.append(mishaps)
     clock = JumpingClock(world.clock, script)
-    eyes = _eyes(world, run, order)
+    eyes = _eyes(world, run, order, life.hidden)
     broker = FaultyBroker(mishaps, world.clock, ACCOUNT, _CLIENTS[life.kind])
     own = world.open_ledger(order.lease, clock)
     ports = World(
@@ -139,6 +139,7 @@ async def live(
         broker.lose_connection()
         own.close()
     _note(world, run, fate, script)
+    world.counts["positions hidden"] += bool(life.hidden and eyes.sight)
     return fate
 
 
@@ -178,7 +179,7 @@ def _only_killed(error: BaseException) -> bool:
     return isinstance(error, (Killed, asyncio.CancelledError, LedgerError))
 
 
-def _eyes(world: DrillWorld, run: Run, order: Order) -> Eyes:
+def _eyes(world: DrillWorld, run: Run, order: Order, hidden: str) -> Eyes:
     return Eyes(
         lambda intent, at, eyes: world.judge(
             run,
@@ -190,6 +191,7 @@ def _eyes(world: DrillWorld, run: Run, order: Order) -> Eyes:
         ),
         world.look,
         lambda text: world.tell(f"{run.run_id} {text}"),
+        hidden,
     )
 
 

@@ -70,12 +70,17 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """One process: which session it runs, what its model believes (strength per symbol), and what befalls it."""
+    """One process: which session it runs, what its model believes (strength per symbol), and what befalls it.
+
+    `hidden` are symbols (`*` for all) that are missing from the account's positions as this process is told them,
+    although the broker's adapter should have refused such an answer.
+    """
 
     kind: AssetClass
     strengths: tuple[float, ...]
     kill: Kill | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
+    hidden: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,7 @@ def _told(life: Life) -> str:
         verb = f"stalls {kill.stall:g} s" if kill.stall else "dies"
         words.append(f"{verb} {'after' if kill.after else 'before'} {kill.call or 'call'} no. {kill.nth}")
     words += [f"{fault.kind} at {fault.on} {fault.at:g}" for fault in life.faults.faults]
+    words += [f"does not see {life.hidden}"] if life.hidden else []
     return " ".join(words) + ">"
 
 

@@ -6,6 +6,7 @@ Entry points: `Eyes`, `watched_broker`, `watched_ledger`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -29,14 +30,24 @@ class Eyes:
         judge: Callable[[Intent, datetime, Eyes], Commitment],
         look: Callable[[Account], Sight],
         told: Callable[[str], None],
+        hidden: str = "",
     ) -> None:
         self.judge = judge
         self.look = look
         self.told = told
+        self.hidden = hidden
         self.sight: Sight | None = None
         self.quotes: dict[Instrument, Quote | Skip] = {}
         self.capital: Decimal | None = None
         self.commitments: list[Commitment] = []
+
+    def shown(self, account: Account) -> Account:
+        """The account without what is hidden from this process."""
+        if not self.hidden:
+            return account
+        kept = tuple(p for p in account.positions if self.hidden not in ("*", p.instrument.symbol))
+        self.told(f"is shown an account with {len(kept)} of {len(account.positions)} positions")
+        return replace(account, positions=kept)
 
 
 def watched_broker(broker: Broker, eyes: Eyes) -> Broker:
@@ -52,7 +63,7 @@ class _WatchedBroker:
         return getattr(self._broker, name)
 
     async def account(self) -> Account:
-        answer = await self._broker.account()
+        answer = self._eyes.shown(await self._broker.account())
         self._eyes.sight = self._eyes.look(answer)
         return answer
 
