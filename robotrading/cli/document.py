@@ -72,6 +72,7 @@ A report:
 | `lease` | the right of the copy that trades the account just now (holder, number, end); null while none does |
 | `blocked` | symbol: why nothing is ordered in it |
 | `day_stops` | why nothing is bought on the newest day, empty while nothing forbids it |
+| `next_runs` | of the sessions that are enabled: schedule, and when the service runs them next |
 
 `resolve --json` prints a list of orders without a known end (with an id and a word: the order as it is then). Each has
 its `ticket`, `sent_at`, and of its instrument `owned` (the bot's), `held` (the account's) and `seen_at`. `positions
