@@ -21,14 +21,14 @@ class TicketBook:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._tickets: dict[str, Ticket] = {}
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, None] = {}  # in the order in which they began to wait
         self._foreign: set[str] = set()
         self.failure: LedgerError | None = None
 
     def watch(self, ticket: Ticket) -> None:
         """Start to follow a ticket."""
         self._tickets[ticket.intent.intent_id] = ticket
-        self._wake()
+        self.wake()
 
     def __getitem__(self, intent_id: str) -> Ticket:
         return self._tickets[intent_id]
@@ -47,7 +47,7 @@ class TicketBook:
             return self._journalled(event)
         except LedgerError as error:
             self.failure = self.failure or error
-            self._wake()
+            self.wake()
             raise
 
     def _journalled(self, event: OrderEvent) -> Ticket | None:
@@ -56,7 +56,7 @@ class TicketBook:
             return None
         ticket = self._ledger.append(event)
         self._tickets[event.intent_id] = ticket
-        self._wake()
+        self.wake()
         return ticket
 
     @property
@@ -70,7 +70,7 @@ class TicketBook:
     async def until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until `done()` holds, at most `seconds`; whether it does. Raises the ledger's failure."""
         pulse = asyncio.Event()
-        self._waiting.add(pulse)
+        self._waiting[pulse] = None
         try:
             async with asyncio.timeout(seconds):
                 while not self._check(done):
@@ -79,7 +79,7 @@ class TicketBook:
         except TimeoutError:
             return self._check(done)
         finally:
-            self._waiting.discard(pulse)
+            self._waiting.pop(pulse, None)
         return True
 
     def _check(self, done: Callable[[], bool]) -> bool:
@@ -95,6 +95,7 @@ class TicketBook:
         """All tickets heard of in this run."""
         return tuple(self._tickets.values())
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have everybody who waits look again."""
         for pulse in self._waiting:
             pulse.set()
