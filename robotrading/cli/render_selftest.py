@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from robotrading.cli.render import table, text
@@ -30,7 +31,10 @@ def heading(notes: Sequence[str], count: int) -> RenderableType:
 
 
 def _bullet(note: str) -> RenderableType:
-    return Text.assemble("- ", text(note))
+    """Its lines one under the other."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row("-", text(note))
+    return grid
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def prepared(config: Config, folder: Path) -> Prepared:
 def _always() -> Iterator[str]:
     yield "orders go to the embedded gateway and its fresh account; nothing leaves this machine, no mail is sent"
     yield "prices are the built-in synthetic market's, whatever the symbol; the clock stands 15 minutes before a close"
-    yield "state is kept in a folder that is thrown away; your ledger and its halts are not touched"
+    yield "each drill has a state folder of its own; your ledger and its halts are not touched"
 
 
 def _grounded(config: Config, state_dir: Path, notes: list[str]) -> Config:
