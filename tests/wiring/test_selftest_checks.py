@@ -24,7 +24,7 @@ NOW = datetime(2025, 9, 26, 19, 45, tzinfo=UTC)
 AAPL = Instrument("AAPL", AssetClass.EQUITIES)
 TEN, FORTY = Decimal(10), Decimal(40)
 REF = "rt-eq-20250926-AAPL-B-1"
-CUT = drill_named("cut-before-answer")
+CUT = drill_named("no-word")
 LOST = drill_named("order-lost")
 QUIET = drill_named("wrong-account")
 

@@ -276,8 +276,8 @@ async def _until_alone(config: Config, kinds: Sequence[AssetClass]) -> None:
 
 
 def _last_words(order: Order, code: int | None) -> str:
-    lines = order.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    said = lines[-1].strip()[:_LAST_WORDS] if lines else "nothing was said"
+    lines = order.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = next((line.strip()[:_LAST_WORDS] for line in reversed(lines) if any(map(str.isalpha, line))), "no word")
     return f"exit code {code}; {said}"
 
 
