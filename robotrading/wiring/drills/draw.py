@@ -22,6 +22,7 @@ PLAYED = tuple(kind for kind in FaultKind if WHERE[kind] & {Layer.BROKER, Layer.
 KILLED_AT = (
     *("start_run", "finish_run", "save_plan", "record_intent", "append", "open_tickets", "tickets", "ticket"),
     *("tickets_of", "attempts", "positions", "owned", "save_equity", "day_start_equity", "pin_capital", "halted"),
+    *("record_intent", "append", "append", "submit", "submit", "cancel", "cancel"),  # where it is most delicate
     *("connect", "disconnect", "account", "refine", "quotes", "submit", "cancel", "open_orders", "completed_orders"),
     *("executions",),
 )

@@ -30,6 +30,7 @@ class Eyes:
         judge: Callable[[Intent, datetime, Eyes], Commitment],
         look: Callable[[Account], Sight],
         told: Callable[[str], None],
+        commitments: list[Commitment],
         hidden: str = "",
     ) -> None:
         self.judge = judge
@@ -39,7 +40,7 @@ class Eyes:
         self.sight: Sight | None = None
         self.quotes: dict[Instrument, Quote | Skip] = {}
         self.capital: Decimal | None = None
-        self.commitments: list[Commitment] = []
+        self.commitments = commitments
 
     def shown(self, account: Account) -> Account:
         """The account without what is hidden from this process."""
@@ -91,7 +92,7 @@ class _WatchedLedger:
 
     def record_intent(self, intent: Intent, at: datetime) -> None:
         commitment = self._eyes.judge(intent, at, self._eyes)
-        self._ledger.record_intent(intent, at)
+        self._ledger.record_intent(intent, at)  # which may refuse: then there is no commitment
         self._eyes.commitments.append(commitment)
         self._eyes.told(f"intent {intent.intent_id} {intent.quantity} at {intent.limit_price or 'market'}")
 

@@ -162,7 +162,7 @@ class DrillWorld:
         working = self.tape.working(instrument)
         mine = (p for p in self.ledger.positions(intent.kind) if p.instrument == instrument)
         quote = eyes.quotes.get(instrument)
-        commitment = Commitment(
+        return Commitment(
             intent=intent,
             run_id=run.run_id,
             halted=self.ledger.halted(),
@@ -181,8 +181,6 @@ class DrillWorld:
             first_equity=self.ledger.day_start_equity(ACCOUNT, _day_start(intent)),
             lease_valid=lease_valid,
         )
-        self.commitments.append(commitment)
-        return commitment
 
     def _turnover(self, intent: Intent) -> Decimal:
         """Of the intent's session and trading day: executed, at the cheapest of all corrections, and still at work."""
