@@ -28,6 +28,11 @@ SEEDS ?= 0:10000
 simulate:
 	$(PY) -m robotrading.wiring.drills.simulate --seeds $(SEEDS) --jobs 2
 
+# Every fault drill on the configuration in force, with real processes over the real wire; about two minutes.
+.PHONY: selftest
+selftest:
+	$(PY) -m robotrading selftest
+
 bench:
 	$(PY) -m pytest benchmarks/bench_*.py
 	$(PY) benchmarks/bench_gateway.py

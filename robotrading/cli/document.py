@@ -86,6 +86,26 @@ its `ticket`, `sent_at`, and of its instrument `owned` (the bot's), `held` (the 
 | `mode`, `ledger` | which book, and where its ledger is |
 | `findings` | what does not hold: `what` (the rule), `subject`, `detail`; empty when all is well |
 
+`selftest --json` prints one object:
+
+| key | value |
+|---|---|
+| `version`, `exit_code`, `seconds` | as above; how long all of it took |
+| `notes` | what of the configuration was replaced |
+| `drills` | one object per drill, below |
+
+A drill:
+
+| key | value |
+|---|---|
+| `name`, `story`, `holds` | which one, what happens in it, what must come of it |
+| `verdict` | `held`, `broke`, or `not reached` where no such order came about |
+| `broke` | a sentence for each thing that did not hold |
+| `sessions`, `orders`, `seconds` | who took part, how many orders its first run sent, how long it took |
+| `folder` | its files; they are there only where it broke or `--keep` was given |
+
+`selftest --list --json` prints a list: `name`, `story`, `holds`.
+
 `ledger log --json` prints a list: `at`, `who`, `what`, `subject`, `before`, `after`, newest first.
 
 `config show --json` prints the settings with secrets masked, and in `origins` where each was set.
