@@ -45,6 +45,8 @@ VARIABLES = (
     Variable("RECIPIENT_EMAIL", "Recipients, separated by commas.", ("mail.recipients",)),
     Variable("ALPHA_VANTAGE_KEY", "Key for Alpha Vantage.", ("feeds.alpha_vantage.api_key",), secret=True),
     Variable("ROBOTRADING_TOKEN", "Token of the daemon's own server.", ("service.token",), secret=True),
+    Variable("ROBOTRADING_HOST", "Address on which the daemon answers; 0.0.0.0 in a container.", ("service.host",)),
+    Variable("IBKR_GATEWAY", "embedded or external.", ("broker.gateway",)),
     Variable("IBKR_HOST", "Host of the external gateway.", ("broker.host",)),
     Variable("IBKR_PORT", "Its port.", ("broker.port",)),
     Variable("IBKR_CLIENT_ID", "Base client id.", ("broker.client_id",)),
