@@ -141,6 +141,10 @@ class Callbacks:
                 self._requests.refuse_streams(errorCode, text)
             self._on_link(errorCode, text)
 
+    def currentTime(self, time: int) -> None:  # noqa: N802
+        self._requests.add(Topic.TIME, time)
+        self._requests.end(Topic.TIME)
+
     # Account and positions.
 
     def updateAccountValue(self, tag: str, val: str, currency: str, account: str) -> None:  # noqa: N802

@@ -42,6 +42,7 @@ class Topic(StrEnum):
     OPEN_ORDERS = "open orders"
     COMPLETED_ORDERS = "completed orders"
     ACCOUNT = "account values"
+    TIME = "current time"
 
 
 GRACE = 0.2

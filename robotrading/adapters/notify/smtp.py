@@ -29,6 +29,10 @@ class Line:
         self._settings = settings
         self._smtp: smtplib.SMTP | None = None
 
+    def log_in(self) -> None:
+        """Connect, encrypt and log in, without a mail. Raises `Unreachable`."""
+        self._opened()
+
     def hand_over(self, mail: EmailMessage, sender: str, recipient: str) -> None:
         """One mail to one recipient. Raises `Unreachable` without a connection, `MailTrouble` when it is not taken."""
         smtp = self._opened()
