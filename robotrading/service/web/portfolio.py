@@ -105,11 +105,11 @@ def _day(book: BookFacts, now: datetime) -> tuple[str, str]:
 
 
 def allocations(sessions: tuple[SessionFacts, ...]) -> tuple[Allocation, ...]:
-    """Of every session whose last run had targets. All bars share one scale, so that they can be compared."""
+    """Of every session whose last run had targets; the longest bar of each is its largest weight."""
     known = [(one, one.last) for one in sessions if one.last and one.last.weights]
-    full = max((max(pair.now, pair.target) for _, last in known for pair in last.weights), default=0.0) or 1.0
     made = []
     for one, last in known:
+        full = max(max(pair.now, pair.target) for pair in last.weights) or 1.0
         ordered = sorted(last.weights, key=lambda pair: (-max(pair.now, pair.target), pair.symbol))
         made.append(
             Allocation(

@@ -21,6 +21,7 @@ class Ended:
     outcome: str
     tone: str
     when: str
+    ago: str
     verdict: str
     numbers: str
     run_id: str
@@ -104,11 +105,25 @@ def _ended(last: LastRun, one: SessionFacts, now: datetime, hide: Hidden) -> End
     return Ended(
         outcome=spoken(last.outcome.value).capitalize(),
         tone=_TONES[last.outcome],
-        when=f"{exchange_time(last.finished_at, one.kind)}, {from_now(last.finished_at, now)}",
+        when=exchange_time(last.finished_at, one.kind),
+        ago=from_now(last.finished_at, now),
         verdict=hide(last.verdict),
         numbers=", ".join(part for part in numbers if part),
         run_id=last.run_id,
     )
+
+
+def coming(sessions: tuple[SessionFacts, ...], now: datetime) -> str:
+    """What runs, and what comes next, in one line."""
+    running = [one.kind.value.capitalize() for one in sessions if one.running_since is not None]
+    ahead = [(one.next_due, one.kind.value) for one in sessions if one.enabled and one.next_due is not None]
+    first = min(ahead, default=None)
+    parts = [
+        f"{' and '.join(running)} {'is' if len(running) == 1 else 'are'} running" if running else "",
+        f"next run: {first[1]} {from_now(first[0], now)}" if first else "",
+    ]
+    line = "; ".join(part for part in parts if part)
+    return line[:1].upper() + line[1:]
 
 
 def regimes(sessions: tuple[SessionFacts, ...]) -> tuple[Regimes, ...]:

@@ -15,7 +15,7 @@ from robotrading.service.health import Check, Health, Level
 from robotrading.service.supervisor import ProgramState
 from robotrading.service.web.orders import Blocked, blocked, working
 from robotrading.service.web.portfolio import Allocation, Money, allocations, holdings, money, positions
-from robotrading.service.web.sessions import Regimes, SessionCard, regimes, session_card
+from robotrading.service.web.sessions import Regimes, SessionCard, coming, regimes, session_card
 from robotrading.service.web.status import Hidden
 from robotrading.service.web.tables import Table
 from robotrading.service.web.words import Piece, from_now, pieces, size, utc
@@ -62,6 +62,7 @@ class View:
     healthy: bool
     tone: str
     headline: str
+    coming: str
     alarms: tuple[CheckLine, ...]
     checks: tuple[CheckLine, ...]
     sessions: tuple[SessionCard, ...]
@@ -96,6 +97,7 @@ def view(facts: Facts, health: Health, now: datetime) -> View:
         healthy=health.healthy,
         tone="bad" if not health.healthy else "warn" if alarms else "good",
         headline=headline,
+        coming=coming(facts.sessions, now),
         alarms=tuple(alarms),
         checks=checks,
         sessions=tuple(session_card(one, now, hide) for one in facts.sessions),
@@ -123,9 +125,13 @@ def _headline(health: Health) -> str:
     )
 
 
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _check(check: Check, hide: Hidden) -> CheckLine:
     found = hide(check.found)
-    return CheckLine(check.name, check.level.value, found[:1].upper() + found[1:], pieces(hide(check.remedy)))
+    return CheckLine(check.name, check.level.value, _begun(found), pieces(_begun(hide(check.remedy))))
 
 
 _LINKS = {
@@ -188,7 +194,7 @@ def _footer(facts: Facts, now: datetime, hide: Hidden) -> tuple[tuple[str, str],
     rows = (
         ("Version", f"robotrading {facts.version}"),
         ("Running since", f"{utc(facts.started_at)} ({from_now(facts.started_at, now)})"),
-        ("Ledger", f"{hide(facts.place)} ({size(facts.book.size_bytes)})"),
+        ("Ledger", hide(facts.place) + (f" ({size(facts.book.size_bytes)})" if facts.book.size_bytes else "")),
         ("Free disk", size(facts.free_bytes)),
         ("This copy", hide(facts.holder)),
         ("Trading now", hide(lease.holder) if lease else ""),

@@ -12,6 +12,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.session.schedule import zone_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_HARD = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,15 @@ def pieces(sentence: str) -> tuple[Piece, ...]:
 
 
 def span(seconds: float) -> str:
-    """`45 s`, `12 min`, `2 h 05`, `3 days`."""
+    """`45 s`, `12 min`, `2 h 05`, `3 days`; its parts stay on one line."""
     whole = max(int(seconds), 0)
     if whole < _MINUTE:
-        return f"{whole} s"
+        return f"{whole}{_HARD}s"
     if whole < _HOUR:
-        return f"{whole // _MINUTE} min"
+        return f"{whole // _MINUTE}{_HARD}min"
     if whole < 2 * _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d}"
-    return f"{whole // _DAY} days"
+        return f"{whole // _HOUR}{_HARD}h{_HARD}{whole % _HOUR // _MINUTE:02d}"
+    return f"{whole // _DAY}{_HARD}days"
 
 
 def from_now(at: datetime, now: datetime) -> str:
@@ -68,6 +69,8 @@ def size(amount: int | None) -> str:
     """Bytes as `4.2 MB`."""
     if amount is None:
         return "unknown"
+    if amount < 1e6:
+        return f"{amount / 1e3:.0f} kB"
     if amount < 1e9:
         return f"{amount / 1e6:.1f} MB"
     return f"{amount / 1e9:.0f} GB"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -38,7 +38,12 @@ EQUITIES = (
 )  # fmt: skip
 BONDS = (("TLT", 24.0, 25.0), ("IEF", 23.1, 22.5), ("LQD", 19.8, 20.0), ("AGG", 17.2, 17.5), ("HYG", 12.4, 12.0))
 CRYPTO = (("BTC-USD", 61.5, 60.0), ("ETH-USD", 24.9, 25.0))
-PRICES = {"NVDA": "182.40", "BTC-USD": "91250.5", "ETH-USD": "3120.25", "BRK-B": "489.10", "MSFT": "478.20"}
+PRICES = {
+    "NVDA": "182.40", "MSFT": "478.20", "AAPL": "266.10", "AMZN": "220.70", "META": "594.20", "GOOGL": "299.60", "AVGO": "340.20",
+    "BRK-B": "489.10", "TSLA": "391.10", "JPM": "298.00", "LLY": "1059.70", "V": "328.00", "XOM": "117.10", "UNH": "319.90",
+    "COST": "899.00", "MA": "534.20", "NFLX": "104.30", "PG": "148.70", "JNJ": "203.90", "HD": "343.30",
+    "TLT": "89.60", "IEF": "97.10", "LQD": "111.30", "AGG": "100.20", "HYG": "80.90", "BTC-USD": "84250.5", "ETH-USD": "2760.25",
+}  # fmt: skip
 
 
 def thing(symbol: str, kind: AssetClass = AssetClass.EQUITIES) -> Instrument:
@@ -68,21 +73,19 @@ def run(kind: AssetClass, ended: datetime, **changes: object) -> LastRun:
 
 
 def equity(count: int = 180) -> tuple[EquityPoint, ...]:
-    """A wandering value with one deep fall, the newest twenty hours before `NOW` and one of today."""
-    points = []
+    """A wandering value, its newest point of two minutes ago."""
+    chance, value, points = random.Random(52), 1_000_000.0, []
     for index in range(count):
-        part = index / (count - 1)
-        value = 1_000_000 * (1 + 0.11 * part + 0.018 * math.sin(index / 7) + 0.008 * math.sin(index / 1.9))
-        value -= 1_000_000 * 0.055 * math.exp(-(((part - 0.62) / 0.06) ** 2))
-        at = NOW - timedelta(days=count - 1 - index, hours=0 if index == count - 1 else 21)
-        points.append(EquityPoint(at if index < count - 1 else NOW - timedelta(minutes=2), Decimal(f"{value:.2f}")))
+        value *= 1 + chance.gauss(0.0005, 0.0062)
+        at = NOW - (timedelta(days=count - 1 - index, hours=-3) if index < count - 1 else timedelta(minutes=2))
+        points.append(EquityPoint(at, Decimal(f"{value:.2f}")))
     return tuple(points)
 
 
 def owned(rows: tuple[tuple[str, float, float], ...], kind: AssetClass, budget: int) -> tuple[Position, ...]:
     made = []
     for symbol, now, _ in rows:
-        cost = Decimal(PRICES.get(symbol, f"{40 + 7.31 * len(symbol) + now * 11:.2f}"))
+        cost = Decimal(PRICES[symbol])
         quantity = (Decimal(budget) * Decimal(str(now)) / 100 / cost).quantize(
             Decimal("0.0001") if cost > 2000 else Decimal(1)
         )
@@ -103,6 +106,17 @@ def order(symbol: str, status: TicketStatus, side: Side = Side.BUY, filled: int 
     )
     return Ticket(intent, status, 7, fills, reason, updated_at=NOW - timedelta(hours=3, minutes=12))
 
+
+ETHER = Ticket(
+    Intent(
+        "rt-cr-20251121-ETH-USD-S-1", "run", AssetClass.CRYPTO, DAY, thing("ETH-USD", AssetClass.CRYPTO), Side.SELL, Decimal("1.85"),
+        OrderType.LIMIT, Decimal("2761.40"), "above its target", Decimal("2758.50"),
+    ),
+    TicketStatus.PARTIAL,
+    7,
+    (Fill("f", "rt-cr-20251121-ETH-USD-S-1", thing("ETH-USD", AssetClass.CRYPTO), Side.SELL, Decimal("0.6"), Decimal("2760.1"), NOW),),
+    updated_at=NOW - timedelta(seconds=21),
+)  # fmt: skip
 
 SESSIONS = (
     SessionFacts(
@@ -175,10 +189,10 @@ WELL = Facts(
         owned=owned(EQUITIES, AssetClass.EQUITIES, 620_000) + owned(BONDS, AssetClass.BONDS, 260_000) + owned(CRYPTO, AssetClass.CRYPTO, 60_000),
         held=(
             Holding(thing("VTI"), Decimal(310), Decimal(0), NOW),
-            Holding(thing("AAPL"), Decimal(500), Decimal(301), NOW),
+            Holding(thing("AAPL"), Decimal(500), Decimal(325), NOW),
             Holding(thing("GLD"), Decimal(85), Decimal(0), NOW),
         ),
-        open_tickets=(order("ETH-USD", TicketStatus.WORKING, Side.SELL, 12),),
+        open_tickets=(ETHER,),
         closed_today=1,
         equity=equity(),
         lease=Lease(f"account:{ACCOUNT}", "trader-1", 41, NOW + timedelta(seconds=20)),
