@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from robotrading.adapters.notify.report.words import names
 from robotrading.domain.report import Outcome
 from robotrading.service.facts import Facts, LinkState, SessionFacts
 from robotrading.service.supervisor import ProgramState
@@ -128,9 +129,9 @@ def _broker(facts: Facts, now: datetime, bounds: HealthSettings) -> Iterator[Che
 
 
 def _doubts(facts: Facts, _now: datetime, _bounds: HealthSettings) -> Iterator[Check]:
-    names = ", ".join(ticket.intent.instrument.symbol for ticket in facts.book.in_doubt)
-    if names:
-        found = f"orders in doubt block {names}"
+    blocked = names(ticket.intent.instrument.symbol for ticket in facts.book.in_doubt)
+    if blocked:
+        found = f"orders in doubt block {blocked}"
         yield Check("orders", Level.WARNING, found, "`robotrading resolve` shows them and takes your word")
     else:
         yield Check("orders", Level.FINE, "every order has a known end or is at work")
