@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -19,7 +20,7 @@ from robotrading.sim.faults.kinds import FaultKind, Trigger
 from robotrading.sim.faults.plan import Fault, FaultPlan, write_plan
 from robotrading.wiring.selftest.drills import DRILLS, Expect, drill_named
 from robotrading.wiring.selftest.play import Result, Verdict
-from robotrading.wiring.selftest.practise import Practice, drill_of_plan, practise
+from robotrading.wiring.selftest.practise import Practice, drill_of_plan, practise, tidy
 from tests.cli.command import robotrading
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -29,12 +30,12 @@ CONFIG = """
       equities:
         universe: {symbols: [SYNAA, SYNAB, SYNAC]}
         sources: [yahoo]
-        signal: {chain: [hold]}
+        signal: {chain: [moving_average, hold]}
       bonds: {enabled: false}
       crypto: {enabled: false}
 """
-MISTAKEN = replace(drill_named("order-lost"), name="mistaken", expect=Expect.SETTLED)
-"""It demands that a vanished order be settled, which nobody can: a drill that must break."""
+MISTAKEN = replace(drill_named("session-killed"), name="mistaken", expect=Expect.NOTHING_SENT)
+"""It demands that nothing be ordered, and strikes at an order: a drill that must break, and in nothing else."""
 
 
 @pytest.fixture
@@ -67,20 +68,31 @@ def test_a_killed_session_is_recovered_and_a_drill_that_breaks_is_kept(
 ) -> None:
     monkeypatch.setenv("ROBOTRADING_STATE_DIR", str(tmp_path / "mine"))
     told: list[tuple[str, str]] = []
-    practice = practise(
-        config, [drill_named("session-killed"), MISTAKEN], None, lambda drill, word: told.append((drill.name, word))
-    )
-    killed, mistaken = practice.results
-    assert (killed.verdict, killed.broke) == (Verdict.HELD, ())
+    practice = practise(config, [MISTAKEN], None, lambda drill, word: told.append((drill.name, word)))
+    (mistaken,) = practice.results
+    assert mistaken.orders > 0
     assert mistaken.verdict is Verdict.BROKE
-    assert len(mistaken.broke) == 1
-    assert "is still unknown" in mistaken.broke[0]
-    assert ("mistaken", "broke") in told
+    assert mistaken.broke
+    assert all("was ordered all the same" in sentence for sentence in mistaken.broke), mistaken.broke
+    assert told == [("mistaken", ""), ("mistaken", "broke")]
     kept = Path(mistaken.folder)
     assert (kept / "plan.json").exists()
     assert (kept / "state" / "books" / "rehearsal" / "ledger.db").exists()
-    assert not Path(killed.folder).exists()
     assert not (tmp_path / "mine").exists(), "the person's own state was touched"
+    shutil.rmtree(kept.parent)
+
+
+def test_only_what_broke_is_kept(tmp_path: Path) -> None:
+    folders = {name: tmp_path / "all" / name for name in ("before", "no-word", "refused")}
+    for folder in folders.values():
+        (folder / "state").mkdir(parents=True)
+    fine = held("no-word", folder=str(folders["no-word"]))
+    broken = held("refused", folder=str(folders["refused"]), verdict=Verdict.BROKE)
+    tidy(tmp_path / "all", [fine, broken])
+    assert not folders["no-word"].exists()
+    assert (folders["refused"] / "state").exists()
+    tidy(tmp_path / "all", [fine])
+    assert not (tmp_path / "all").exists()
 
 
 @pytest.mark.wire

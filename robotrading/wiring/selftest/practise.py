@@ -60,7 +60,7 @@ def practise(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     if keep is None:
-        _tidy(folder, results)
+        tidy(folder, results)
     return Practice(ready.notes, tuple(results), SystemClock().monotonic() - began)
 
 
@@ -94,7 +94,7 @@ def _folder(keep: Path | None) -> Path:
     return keep.absolute()
 
 
-def _tidy(folder: Path, results: Sequence[Result]) -> None:
+def tidy(folder: Path, results: Sequence[Result]) -> None:
     """Only what a person needs to understand a broken promise is left."""
     broken = {Path(result.folder) for result in results if result.verdict is Verdict.BROKE}
     if not broken:
