@@ -262,8 +262,11 @@ def _left(ticket: Ticket, facts: Facts) -> Iterator[str]:
 
 
 def _person_only(ticket: Ticket, facts: Facts) -> bool:
-    """Whether no list will ever name the order, and the positions cannot speak for it."""
-    return ticket.intent.intent_id not in {placed.reference for placed in facts.placements}
+    """Whether no list will ever name the order, or the exchange has taken back what it calls filled."""
+    reference = ticket.intent.intent_id
+    placed = reference in {placement.reference for placement in facts.placements}
+    now = sum((one.quantity for one in _latest(facts).values() if one.order_ref == reference), D(0))
+    return not placed or now < _ever_filled(ticket, facts)
 
 
 def at_the_end(facts: Facts) -> list[Breach]:
