@@ -77,11 +77,11 @@ def _perform(orders: Orders, which: Which, *, as_json: bool, quiet: bool, wait: 
     from robotrading.cli.place import heading  # noqa: PLC0415
     from robotrading.wiring.books import book_for, load_config  # noqa: PLC0415
     from robotrading.wiring.gateway import EMBEDDED_ACCOUNT  # noqa: PLC0415
-    from robotrading.wiring.logs import log_to_file  # noqa: PLC0415
+    from robotrading.wiring.logs import log_command  # noqa: PLC0415
     from robotrading.wiring.runs import deliver_reports  # noqa: PLC0415
 
     config = load_config(orders)
-    log_to_file(config)
+    log_command(config)
     if not as_json:
         write(heading(config, orders, EMBEDDED_ACCOUNT))
     reports = _carry_out(orders, which, wait, quiet=quiet or as_json)

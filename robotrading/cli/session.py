@@ -15,21 +15,29 @@ def session(
 ) -> None:
     """Run one session job (used by `run`, `plan` and `demo`)."""
     import asyncio  # noqa: PLC0415
-    import logging  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
     import msgspec  # noqa: PLC0415
 
     from robotrading.session.job import read_job, write_report  # noqa: PLC0415
-    from robotrading.session.processes import Tick  # noqa: PLC0415
+    from robotrading.session.processes import Counted, Tick  # noqa: PLC0415
+    from robotrading.wiring.counts import Counts  # noqa: PLC0415
     from robotrading.wiring.job import run_job  # noqa: PLC0415
-    from robotrading.wiring.logs import FORMAT  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format=FORMAT)
+    counts = Counts()
 
-    def tell(step: str, done: int, total: int) -> None:
-        sys.stdout.write(msgspec.json.encode(Tick(step, done, total)).decode() + "\n")
+    def say(word: Tick | Counted) -> None:
+        sys.stdout.write(msgspec.json.encode(word).decode() + "\n")
         sys.stdout.flush()
 
+    def tell(step: str, done: int, total: int) -> None:
+        say(Tick(step, done, total))
+        if counted := counts.take():
+            say(counted)
+
     work = read_job(job)
-    write_report(work, asyncio.run(run_job(work, tell, leashed=leashed)))
+    try:
+        write_report(work, asyncio.run(run_job(work, tell, counts, leashed=leashed)))
+    finally:
+        if counted := counts.take():
+            say(counted)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from robotrading.adapters.feeds import settings as feeds
+from robotrading.adapters.logs.settings import LogSettings
 from robotrading.adapters.notify.settings import MailSettings
-from robotrading.config.model import BrokerSettings, Config, LogSettings
+from robotrading.config.model import BrokerSettings, Config
 from robotrading.execution.quiet import RESTART, WINDOW
 from robotrading.portfolio.bands import BandSettings
 from robotrading.portfolio.construct import ConstructSettings
@@ -133,7 +134,13 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "token": Rule("Allows what changes things.", secret="ROBOTRADING_TOKEN", form=LINE),  # noqa: S106  a name
         "watchdog_seconds": _n("A loop that does not answer for this long is ended.", "5", "3600"),
     },
-    LogSettings: {"level": Rule("The least serious message that is written.")},
+    LogSettings: {
+        "level": Rule("The least serious message that is written."),
+        "format": Rule("Of the files: json, one object a line, or text. A terminal gets text."),
+        "max_megabytes": _n("A file larger than this is closed and numbered.", "1", "10000"),
+        "max_days": _n("So is one whose first line is older than this.", "1", "366"),
+        "keep": _n("So many of the closed files are kept.", "1", "1000"),
+    },
     SessionSettings: {
         "kind": _HIDDEN,
         "client_id": _HIDDEN,

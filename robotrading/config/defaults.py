@@ -9,8 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from robotrading.adapters.feeds.settings import FeedSettings
+from robotrading.adapters.logs.settings import LogSettings
 from robotrading.adapters.notify.settings import MailSettings
-from robotrading.config.model import CLIENT_ID_OFFSETS, BrokerSettings, Config, LogSettings
+from robotrading.config.model import CLIENT_ID_OFFSETS, BrokerSettings, Config
 from robotrading.domain.instrument import AssetClass
 from robotrading.portfolio.bands import BandSettings
 from robotrading.portfolio.construct import ConstructSettings, Scheme

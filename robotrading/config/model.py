@@ -1,6 +1,6 @@
 """The one frozen value that holds everything a person can set.
 
-Entry points: `Config`, `BrokerSettings`, `LogSettings`.
+Entry points: `Config`, `BrokerSettings`.
 Invariants: a `Config` from `load` obeys every rule of `rules.py`; secrets never appear in its `repr`; the client ids of
 the sessions differ from each other and from the base, which `status` and other short visits use.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from robotrading.adapters.feeds.settings import FeedSettings
 from robotrading.adapters.ibkr.settings import GatewaySettings
+from robotrading.adapters.logs.settings import LogSettings
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.domain.instrument import AssetClass
 from robotrading.execution.quiet import QuietTimes, restart, window
@@ -38,15 +39,6 @@ class Mode(StrEnum):
 
     PAPER = "paper"
     LIVE = "live"
-
-
-class LogLevel(StrEnum):
-    """The least serious message that is written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +66,6 @@ class BrokerSettings:
     gateway_restart: str = ""
     gateway_restart_minutes: int = 10
     quiet_margin: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """What is written to the log."""
-
-    level: LogLevel = LogLevel.INFO
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from robotrading.execution.ownership import open_quantity, quantities
 from robotrading.portfolio.costs import commission
 from robotrading.portfolio.limits import OrderView, check_order, day_loss
 from robotrading.session.lease import SEND_SECONDS
+from robotrading.session.leash import Leash
 from robotrading.session.tickets import TicketBook
 from robotrading.session.world import RunSpec, World
 
@@ -79,6 +80,11 @@ class Door:
         """Whose orders pass here."""
         return self._spec.kind
 
+    @property
+    def leash(self) -> Leash:
+        """What must hold for orders to leave."""
+        return self._leash
+
     def look(self, sight: Sight) -> None:
         """Judge by this from now on; what was spent before is in its cash, what was traded today in the ledger."""
         judge_day(self._spec, self._ledger, sight, self._clock.now())
@@ -105,6 +111,8 @@ class Door:
         if self._book.failure is not None:
             raise LedgerError(f"the journal failed earlier in this run: {self._book.failure}; no order leaves")
         self._leash.check()
+        if self._leash.ending:
+            raise LimitBreached("stopping", self._leash.ending)
         if not self._broker.connected:
             raise BrokerUnavailable(f"not connected to the broker: {intent.side} {intent.instrument} was not sent")
         now = self._clock.now()

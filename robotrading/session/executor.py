@@ -88,9 +88,10 @@ class Executor:
 
         looking = asyncio.create_task(self._look_after_connection())
         try:
-            async with asyncio.TaskGroup() as group:
-                for intent in intents:
-                    group.create_task(one(intent))
+            with self._door.leash.hearing(self._book.wake):
+                async with asyncio.TaskGroup() as group:
+                    for intent in intents:
+                        group.create_task(one(intent))
         except ExceptionGroup as failures:
             raise _first_of(failures) from failures
         finally:
@@ -129,13 +130,17 @@ class Executor:
         await self._door.submit(intent)
 
     async def _ended(self, intent: Intent) -> bool:
-        """Wait for the end, or for the word 'filled' and then a little for the executions that prove it."""
+        """Wait for the end, or for the word 'filled' and then a little for the executions that prove it.
+
+        Who is asked to stop does not wait any longer.
+        """
         intent_id = intent.intent_id
 
         def at_an_end() -> bool:
             return self._terminal(intent) or awaits_executions(self._book[intent_id])
 
-        await self._book.until(at_an_end, self._settings.fill_timeout)
+        leash = self._door.leash
+        await self._book.until(lambda: at_an_end() or bool(leash.ending), self._settings.fill_timeout)
         if awaits_executions(self._book[intent_id]):
             await self._book.until(lambda: self._terminal(intent), _EXECUTION_SECONDS)
         return self._terminal(intent)
@@ -174,7 +179,8 @@ class Executor:
 
     async def _cancelled(self, intent: Intent) -> str:
         """Ask for a cancel and wait for its confirmation; why there is none. A refused cancel proves nothing."""
-        self._note(intent, EventKind.CANCEL_SENT, f"not filled within {self._settings.fill_timeout:g} s")
+        late = f"not filled within {self._settings.fill_timeout:g} s"
+        self._note(intent, EventKind.CANCEL_SENT, "the session was asked to stop" if self._door.leash.ending else late)
         try:
             await self._broker.cancel(intent.intent_id)
         except BrokerUnavailable:

@@ -284,11 +284,11 @@ async def _trade(world: World, draft: Draft, book: TicketBook, standing: Standin
     sells = [intent for intent in plan.intents if intent.side is Side.SELL]
     buys = [intent for intent in plan.intents if intent.side is Side.BUY]
     if sells:
-        await draft.step("sells", lambda: _batch(world, draft, executor, "sells", sells))
+        await draft.step("sells", lambda: _batch(world, draft, executor, "sells", sells), orders=True)
     if sells and buys:
         buys = await draft.step("cash", lambda: _recheck(world, draft, door, buys))
     if buys:
-        await draft.step("buys", lambda: _batch(world, draft, executor, "buys", buys))
+        await draft.step("buys", lambda: _batch(world, draft, executor, "buys", buys), orders=True)
 
 
 async def _batch(world: World, draft: Draft, executor: Executor, name: str, intents: Sequence[Intent]) -> None:

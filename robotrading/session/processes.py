@@ -12,11 +12,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from robotrading.domain.calls import Calls
 from robotrading.domain.ports import Clock
 from robotrading.session.job import Job
 from robotrading.session.leash import PARTING_SECONDS
@@ -24,7 +25,7 @@ from robotrading.session.leash import PARTING_SECONDS
 _STOP_SECONDS = 5.0
 _LISTEN_SECONDS = 1.0
 _CHUNK = 4096
-_LONGEST_LINE = 4096
+_LONGEST_LINE = 65_536
 _LAST_WORDS = 400
 
 
@@ -68,16 +69,34 @@ class End:
 Progress = Callable[[Job, str, int, int], None]
 
 
-async def run_children(
-    children: Sequence[Child], clock: Clock, progress: Progress, let_go: asyncio.Event | None = None
-) -> list[End]:
-    """Run all side by side; every end is told, in the order given.
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a child has counted since it told last: calls of outside services, and which of them are not asked now."""
 
-    Once `let_go` is set the children send nothing more: each has a little time for its report and is ended then.
+    calls: tuple[Calls, ...] = ()
+    breakers: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How to end children, and who hears what they have counted.
+
+    Once `let_go` is set they send nothing more: each has a little time for its report and is ended then. Once
+    `wind_down` is set they are asked to begin nothing new and to finish or cancel what is at work.
     """
-    let_go = let_go or asyncio.Event()
+
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    wind_down: asyncio.Event = field(default_factory=asyncio.Event)
+    counted: Callable[[Counted], None] = lambda _: None
+
+
+async def run_children(
+    children: Sequence[Child], clock: Clock, progress: Progress, ways: Ways | None = None
+) -> list[End]:
+    """Run all side by side; every end is told, in the order given."""
+    ways = ways or Ways()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_run(child, clock, progress, let_go)) for child in children]
+        tasks = [group.create_task(_run(child, clock, progress, ways)) for child in children]
     return [task.result() for task in tasks]
 
 
@@ -90,17 +109,18 @@ class _Started:
     leash: int
 
 
-async def _run(child: Child, clock: Clock, progress: Progress, let_go: asyncio.Event) -> End:
+async def _run(child: Child, clock: Clock, progress: Progress, ways: Ways) -> End:
     began = clock.monotonic()
     try:
         started = await _start(child.job)
     except OSError as error:
         return End(child.job, 0, late=False, seconds=clock.monotonic() - began, trouble=str(error))
     process, late = started.process, False
-    listening = asyncio.create_task(_listen(started.progress, child.job, progress))
+    listening = asyncio.create_task(_listen(started.progress, child.job, progress, ways.counted))
     leash = ExitStack()
     leash.callback(os.close, started.leash)
-    holding = asyncio.create_task(_hold(leash, let_go))
+    holding = asyncio.create_task(_hold(leash, ways.let_go))
+    asking = asyncio.create_task(_ask_to_stop(process, ways.wind_down))
     try:
         async with asyncio.timeout(child.deadline):
             await _until_over(process, holding)
@@ -108,6 +128,7 @@ async def _run(child: Child, clock: Clock, progress: Progress, let_go: asyncio.E
         late = True
     finally:
         await stop_group(process)
+        asking.cancel()
         holding.cancel()
         leash.close()
         await asyncio.wait({listening}, timeout=_LISTEN_SECONDS)
@@ -130,6 +151,13 @@ async def _hold(leash: ExitStack, let_go: asyncio.Event) -> None:
     """Keep our end of the leash until there is a reason to let go."""
     await let_go.wait()
     leash.close()
+
+
+async def _ask_to_stop(process: asyncio.subprocess.Process, wind_down: asyncio.Event) -> None:
+    """The child alone, not what it has started."""
+    await wind_down.wait()
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
 
 
 async def _start(job: Job) -> _Started:
@@ -202,8 +230,8 @@ class Tick:
     total: int
 
 
-async def _listen(reading: int, job: Job, progress: Progress) -> None:
-    """Pass on the child's progress until the pipe is closed; a line that is none is left alone."""
+async def _listen(reading: int, job: Job, progress: Progress, counted: Callable[[Counted], None]) -> None:
+    """Pass on what the child tells until the pipe is closed; a line that is nothing of that is left alone."""
     stream = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
@@ -214,11 +242,21 @@ async def _listen(reading: int, job: Job, progress: Progress) -> None:
             *lines, rest = (rest + chunk).split(b"\n")
             rest = rest[-_LONGEST_LINE:]
             for line in lines:
-                with suppress(msgspec.DecodeError):
-                    tick = msgspec.json.decode(line, type=Tick)
-                    progress(job, tick.step, tick.done, tick.total)
+                told = _understood(line)
+                if isinstance(told, Tick):
+                    progress(job, told.step, told.done, told.total)
+                elif told is not None:
+                    counted(told)
     finally:
         transport.close()
+
+
+def _understood(line: bytes) -> Tick | Counted | None:
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(line, type=Tick)
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(line, type=Counted)
+    return None
 
 
 def _last_words(log: Path) -> str:
@@ -229,4 +267,13 @@ def _last_words(log: Path) -> str:
             lines = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1].strip()[:_LAST_WORDS] if lines else ""
+    return _message(lines[-1].strip())[:_LAST_WORDS] if lines else ""
+
+
+def _message(line: str) -> str:
+    """What a log line of ours says, and any other as it is."""
+    try:
+        said = msgspec.json.decode(line, type=dict[str, object])
+    except msgspec.DecodeError:
+        return line
+    return str(said.get("message") or line)

@@ -68,12 +68,15 @@ class Draft:
         """Note something for the reader, once."""
         self.notes.extend(note for note in dict.fromkeys(notes) if note not in self.notes)
 
-    async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Take a step. Raises `StepFailed` after recording why."""
+    async def step(self, name: str, work: Callable[[], Awaitable[T]], *, orders: bool = False) -> T:
+        """Take a step; one that has `orders` at work brings them to an end first when it is asked to stop.
+
+        Raises `StepFailed` after recording why.
+        """
         began = self.clock.monotonic()
         error = ""
         try:
-            return await self.leash.during(work)
+            return await self.leash.during(work, orders=orders)
         except Exception as caught:
             error = describe(caught)
             level = logging.WARNING if isinstance(caught, RobotradingError) else logging.ERROR

@@ -6,6 +6,8 @@ is rehearsed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from robotrading.adapters.cache.bars import BarCache
 from robotrading.adapters.cache.feed import CachedFeed
 from robotrading.adapters.cache.lists import ListCache
@@ -16,7 +18,7 @@ from robotrading.adapters.feeds.files import FileFeed
 from robotrading.adapters.feeds.slickcharts import Slickcharts
 from robotrading.adapters.feeds.universe import load_universe
 from robotrading.adapters.feeds.yahoo import YahooFeed
-from robotrading.adapters.resilience import Policy
+from robotrading.adapters.resilience import Attempt, Policy, ignore
 from robotrading.config.model import Config
 from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass
@@ -27,22 +29,25 @@ from robotrading.session.settings import UniverseKind
 from robotrading.session.world import Universe
 from robotrading.sim.feed import SyntheticFeed
 
+Heard = Callable[[Attempt], None]
 
-def feed_for(config: Config, kind: AssetClass, calendar: Calendar) -> CachedFeed:
-    """The session's sources in their order, behind the cache."""
+
+def feed_for(config: Config, kind: AssetClass, calendar: Calendar, heard: Heard = ignore) -> CachedFeed:
+    """The session's sources in their order, behind the cache; `heard` is told of every call of a service."""
     clock = SystemClock()
     names = config.sources(kind)
-    chain = FeedChain({name: _source(name, config, kind, calendar) for name in names})
+    chain = FeedChain({name: _source(name, config, kind, calendar, heard) for name in names})
     return CachedFeed(chain, BarCache(config.feeds.cache, clock), calendar, clock, sources=names)
 
 
-def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar) -> Feed:
+def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar, heard: Heard) -> Feed:
     feeds, clock = config.feeds, SystemClock()
     if name == "yahoo":
-        return YahooFeed(feeds.yahoo, Policy(name, feeds.yahoo.retry, clock), config.state_dir)
+        return YahooFeed(feeds.yahoo, Policy(name, feeds.yahoo.retry, clock, on_attempt=heard), config.state_dir)
     if name == "alpha_vantage":
         settings = feeds.alpha_vantage
-        return AlphaVantageFeed(settings, Policy(name, settings.retry, clock, per_day=settings.per_day))
+        policy = Policy(name, settings.retry, clock, per_day=settings.per_day, on_attempt=heard)
+        return AlphaVantageFeed(settings, policy)
     if name == "files":
         return FileFeed(feeds.files.paths, clock)
     if name == "ibkr":
@@ -54,10 +59,10 @@ def _source(name: str, config: Config, kind: AssetClass, calendar: Calendar) -> 
     raise ConfigError(f"sessions.{kind}.sources: there is no source {name!r}")
 
 
-def universe_for(config: Config, kind: AssetClass) -> Universe:
+def universe_for(config: Config, kind: AssetClass, heard: Heard = ignore) -> Universe:
     """The session's instruments; an index list that cannot be fetched is the last good one, and says so."""
     settings = config.sessions[kind].universe
-    source = _Lists(config) if settings.kind is UniverseKind.SP500 else None
+    source = _Lists(config, heard) if settings.kind is UniverseKind.SP500 else None
     instruments, weights, skips = load_universe(settings, kind, source)
     stale = source.skips if source is not None else ()
     return Universe(instruments, weights, (*skips, *stale))
@@ -68,9 +73,9 @@ class _Lists:
 
     name = "slickcharts"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, heard: Heard) -> None:
         settings, clock = config.feeds.slickcharts, SystemClock()
-        self._web = Slickcharts(settings, Policy(self.name, settings.retry, clock))
+        self._web = Slickcharts(settings, Policy(self.name, settings.retry, clock, on_attempt=heard))
         self._cache = ListCache(config.feeds.cache, clock)
         self.skips: tuple[Skip, ...] = ()
 

@@ -21,27 +21,33 @@ from robotrading.domain.report import SessionReport
 from robotrading.execution.quiet import QuietTimes
 from robotrading.session.bereaved import conclude_begun
 from robotrading.session.job import Job
-from robotrading.session.leash import Leash, follow
+from robotrading.session.leash import Leash, follow, stop_gently
 from robotrading.session.lock import session_lock
 from robotrading.session.pipeline import run_session
 from robotrading.session.world import RunSpec, World
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, load_config
+from robotrading.wiring.counts import Counts
 from robotrading.wiring.feeds import feed_for, universe_for
 from robotrading.wiring.gateway import EMBEDDED_ACCOUNT
+from robotrading.wiring.logs import log_session
 
 Tell = Callable[[str, int, int], None]
 
 log = logging.getLogger(__name__)
 
 
-async def run_job(job: Job, tell: Tell, *, leashed: bool = False) -> SessionReport:
-    """One session from its job to its report; `leashed` to standard input, which ends with the parent."""
+async def run_job(job: Job, tell: Tell, counts: Counts | None = None, *, leashed: bool = False) -> SessionReport:
+    """One session from its job to its report; `leashed` to standard input, which ends with the parent.
+
+    `counts` hears of every call of an outside service.
+    """
     leash = Leash()
     if leashed:
         follow(sys.stdin.fileno(), leash)
+        stop_gently(leash)
     orders = Orders(Path(job.config) if job.config else None, job.demo, job.as_of, job.trade, job.plan_id)
     config = load_config(orders)
-    logging.getLogger().setLevel(config.log.level.upper())
+    log_session(config, job)
     _bound_memory(config.sessions[job.kind].memory_mb)
     book = book_for(config, orders)
     calendar = ExchangeCalendar()
@@ -50,7 +56,7 @@ async def run_job(job: Job, tell: Tell, *, leashed: bool = False) -> SessionRepo
     with session_lock(book.root / "locks", job.kind), book.ledger(job.lease) as ledger:
         if job.trade:
             _conclude_dead(spec, ledger, clock.now(), config.sessions[job.kind].deadline)
-        world = _world(config, job, book, clock, calendar, ledger, tell)
+        world = _world(config, job, book, clock, calendar, ledger, tell, counts or Counts())
         return await run_session(spec, replace(world, leash=leash))
 
 
@@ -89,12 +95,12 @@ def _spec(config: Config, job: Job, book: Book, trading_date: date) -> RunSpec:
 
 
 def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
-    config: Config, job: Job, book: Book, clock: Clock, calendar: Calendar, ledger: Ledger, tell: Tell
+    config: Config, job: Job, book: Book, clock: Clock, calendar: Calendar, ledger: Ledger, tell: Tell, counts: Counts
 ) -> World:
     gateway = replace(config.gateway(job.kind), messages_per_second=job.messages_per_second)
     if job.gateway_port:
         gateway = replace(gateway, host="127.0.0.1", port=job.gateway_port, account=EMBEDDED_ACCOUNT, paper=True)
-    feed = feed_for(config, job.kind, calendar)
+    feed = feed_for(config, job.kind, calendar, counts.heard)
     broker = IbkrBroker(gateway, clock, RuleBook(clock, book.root / "contracts" / f"{job.kind}.json"))
     return World(
         clock=clock,
@@ -103,7 +109,7 @@ def _world(  # noqa: PLR0913, PLR0917  the pieces of one world
         feed_notes=lambda: feed.notes,
         feed_forget=feed.forget,
         broker_notes=lambda: broker.others,
-        universe=partial(universe_for, config, job.kind),
+        universe=partial(universe_for, config, job.kind, counts.heard),
         broker=broker,
         ledger=ledger,
         fits=FitFiles(config.state_dir / "cache" / "fits"),

@@ -20,7 +20,7 @@ from robotrading.session.bereaved import Occasion, conclude, conclude_claim
 from robotrading.session.job import Job
 from robotrading.session.lease import Held, Post, hold
 from robotrading.session.occurrence import Done, run_id_of, run_once
-from robotrading.session.processes import Child, End, Progress, run_children
+from robotrading.session.processes import Child, End, Progress, Ways, run_children
 from robotrading.session.settings import UniverseKind, UniverseSettings
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
@@ -140,7 +140,7 @@ async def _sessions(  # noqa: PLR0913  what a run needs, and two that have their
         jobs = [_job(errand, kind, run_id, gateway_port=port, messages_per_second=paces[kind]) for kind in kinds]
         lease = held.lease if held else None
         children = [Child(replace(job, lease=lease), config.sessions[job.kind].deadline) for job in jobs]
-        ends = await run_children(children, SystemClock(), progress, held.lost if held else None)
+        ends = await run_children(children, SystemClock(), progress, Ways(held.lost) if held else None)
         return [_report(end, ledger, book, calendar, clock) for end in ends]
 
 

@@ -26,7 +26,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import TicketStatus
 from robotrading.domain.report import Outcome
 from robotrading.session.job import Job
-from robotrading.session.processes import Child, run_children
+from robotrading.session.processes import Child, Ways, run_children
 from tests.wire.test_session_deaths import is_gone, pid_in, spoil
 
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
@@ -252,7 +252,7 @@ async def test_a_child_that_does_not_heed_the_leash_is_ended_by_its_parent(
     spoil(monkeypatch, tmp_path, "run-crypto-1", "hangs")
     let_go = asyncio.Event()
     child = Child(Job("run-crypto-1", AssetClass.CRYPTO, str(tmp_path / "run-crypto-1")), 60.0)
-    running = asyncio.create_task(run_children([child], SystemClock(), lambda *_: None, let_go))
+    running = asyncio.create_task(run_children([child], SystemClock(), lambda *_: None, Ways(let_go)))
     async with asyncio.timeout(30):
         while not pid_in(tmp_path / "grandchild"):  # noqa: ASYNC110  a file has no events
             await asyncio.sleep(0.05)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from robotrading.adapters.logs.settings import LogLevel
 from robotrading.config.load import load
-from robotrading.config.model import Config, LogLevel
+from robotrading.config.model import Config
 from robotrading.config.problems import InvalidConfig
 from robotrading.config.show import MASK, show, shown_tree
 from robotrading.domain.instrument import AssetClass
