@@ -126,6 +126,14 @@ BROKEN: dict[str, tuple[Callable[[], Played], str]] = {
         lambda: replace(SOUND, held=(holding(FORTY),)),
         "the person's AAPL were 40, now 30",
     ),
+    "an order beyond its bound": (
+        lambda: replace(
+            SOUND,
+            lines=(replace(PLACED, placed=replace(PLACED.placed, limit=Decimal(101))), STRUCK),
+            bounds={AssetClass.EQUITIES: Decimal(1000)},
+        ),
+        "is worth 1010.00, limits.max_order_value is 1000",
+    ),
     "an order left at work": (lambda: replace(SOUND, still_open=(REF,)), "still works at the exchange"),
     "a run without its report": (lambda: replace(SOUND, stored={"run-1": 0, "run-2": 1}), "run-1 has no stored report"),
     "too few reports": (

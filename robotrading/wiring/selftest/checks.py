@@ -8,13 +8,13 @@ simulation (`wiring/drills/invariants`); what only real processes can break is h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import msgspec
 
 from robotrading.domain.book import Position
-from robotrading.domain.instrument import Instrument
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.sim.exchange_types import Holding
@@ -25,6 +25,8 @@ from robotrading.wiring.selftest.drills import Drill, Expect
 from robotrading.wiring.selftest.record import Line
 
 D = Decimal
+_HAIR = D("1.001")
+"""The bound is judged by another price than the limit's: see `invariants`."""
 FIRST, SECOND = 1, 2
 """The run with the misfortune, and the one that must recover; 0 is the day before."""
 
@@ -46,7 +48,7 @@ class Played:
     """Everything that is known after the drill's last run.
 
     `stored` counts the reports in the ledger by run id, for every run that was begun; `ledger_findings` is what the
-    ledger's own check says.
+    ledger's own check says; `bounds` are the largest order values.
     """
 
     drill: Drill
@@ -59,6 +61,7 @@ class Played:
     own: Sequence[tuple[Instrument, Decimal]]
     stored: Mapping[str, int]
     ledger_findings: Sequence[str] = ()
+    bounds: Mapping[AssetClass, Decimal] = field(default_factory=dict)
 
     def run(self, number: int) -> Ended | None:
         return next((run for run in self.runs if run.number == number), None)
@@ -138,6 +141,18 @@ def as_expected(played: Played) -> Iterator[str]:
                 yield f"{line.placed.reference} was ordered all the same"
 
 
+def values_are_bounded(played: Played) -> Iterator[str]:
+    """No order is worth more than the person allows, at the price that it was sent with."""
+    for line in played.lines:
+        placed = line.placed
+        if placed is None or placed.limit is None:
+            continue
+        kind, value = placed.instrument.asset_class, placed.quantity * placed.limit
+        bound = played.bounds.get(kind)
+        if bound is not None and value > bound * _HAIR:
+            yield f"{placed.reference} is worth {value:.2f}, limits.max_order_value is {bound}"
+
+
 def ledger_is_sound(played: Played) -> Iterator[str]:
     """The ledger's own check finds nothing."""
     yield from played.ledger_findings
@@ -169,6 +184,7 @@ CHECKS: tuple[Check, ...] = (
     laws_of_orders,
     doubt_is_named,
     as_expected,
+    values_are_bounded,
     ledger_is_sound,
 )
 

@@ -189,11 +189,17 @@ DRILLS: tuple[Drill, ...] = (
         expect=Expect.NOTHING_SENT,
     ),
     Drill(
-        "absurd-quotes",
-        "all prices are a hundredfold",
+        "stale-quotes",
+        "all prices are a day old",
         _NOTHING,
-        (_asked(FaultKind.QUOTES_ABSURD, amount="100"),),
+        (_asked(FaultKind.QUOTES_STALE, amount="86400"),),
         expect=Expect.NOTHING_SENT,
+    ),
+    Drill(
+        "absurd-quotes",
+        "all prices, yesterday's closes too, are a hundredfold",
+        "no order beyond your bounds, nothing left open",
+        (_asked(FaultKind.QUOTES_ABSURD, amount="100"),),
     ),
     Drill("disk-full", "the ledger's disk fills up at an order", stroke=Stroke(Struck.DISK)),
     Drill(
@@ -201,16 +207,26 @@ DRILLS: tuple[Drill, ...] = (
         "another program locks the ledger for 2 s at an order",
         stroke=Stroke(Struck.LEDGER, seconds=2.0),
     ),
-    Drill("session-killed", "kill -9 of the session when an order arrives", stroke=Stroke(Struck.SESSION)),
+    Drill(
+        "session-killed",
+        "kill -9 of the session when an order arrives",
+        _FOUND_OR_NAMED,
+        stroke=Stroke(Struck.SESSION),
+        expect=Expect.DOUBT,
+    ),
     Drill(
         "command-killed",
         "kill -9 of the command; an order is at the exchange",
+        _FOUND_OR_NAMED,
         stroke=Stroke(Struck.COMMAND, accepted=True),
+        expect=Expect.DOUBT,
     ),
     Drill(
         "power-cut",
         "everything is killed at once; an order is at the exchange",
+        _FOUND_OR_NAMED,
         stroke=Stroke(Struck.EVERYTHING, accepted=True),
+        expect=Expect.DOUBT,
     ),
 )
 

@@ -158,6 +158,7 @@ class _Stage:
             own=[(instrument, quantity) for instrument, quantity, _ in self._prepared.account.holdings],
             stored=_stored(book),
             ledger_findings=_findings(book),
+            bounds={kind: self._config.sessions[kind].limits.max_order_value for kind in self._kinds},
         )
 
     def _result(self, played: Played, seconds: float) -> Result:
