@@ -129,8 +129,9 @@ def _word(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEve
     if ended is None:
         return _by_positions(ticket, evidence, around)
     done = ended.status is TicketStatus.FILLED
-    if done and ticket.filled and ended.filled == ticket.filled:
-        # Sized in cash, an order is complete at another quantity than was reckoned.
+    if done and ticket.fills and ended.filled == ticket.filled:
+        # Sized in cash, an order is complete at another quantity than was reckoned; and of one whose executions the
+        # exchange has taken back, nothing is left.
         why = f"the broker completed it with {_plain(ticket.filled)}, and all of that is booked"
         return _event(ticket, EventKind.CANCELLED, evidence, why, ended.broker_id)
     if done or ended.filled > ticket.filled:
