@@ -189,13 +189,6 @@ DRILLS: tuple[Drill, ...] = (
         expect=Expect.NOTHING_SENT,
     ),
     Drill(
-        "stale-quotes",
-        "all prices are a day old",
-        _NOTHING,
-        (_asked(FaultKind.QUOTES_STALE, amount="86400"),),
-        expect=Expect.NOTHING_SENT,
-    ),
-    Drill(
         "absurd-quotes",
         "all prices, yesterday's closes too, are a hundredfold",
         "no order beyond your bounds, nothing left open",
