@@ -12,6 +12,7 @@ from robotrading import __version__
 from robotrading.cli import (
     calendar,
     config,
+    doctor,
     gateway,
     halt,
     ledger,
@@ -61,6 +62,7 @@ app.command(rich_help_panel="Trade")(halt.halt)
 app.command(rich_help_panel="Trade")(halt.resume)
 app.command(rich_help_panel="Look")(status.status)
 app.command(rich_help_panel="Look")(schedule.schedule)
+app.command(rich_help_panel="Look")(doctor.doctor)
 app.add_typer(positions.positions, name="positions", rich_help_panel="Look")
 app.command("resolve", rich_help_panel="Look")(resolve.resolve)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
