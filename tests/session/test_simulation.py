@@ -18,9 +18,12 @@ import pytest
 from robotrading.adapters.ledger import orders as ledger_orders
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.domain.instrument import AssetClass
-from robotrading.domain.orders import Ticket
+from robotrading.domain.orders import EventKind, Ticket, TicketStatus
+from robotrading.execution import lifecycle
 from robotrading.session import door, pipeline, watch
 from robotrading.session.recovery import Recovered
+from robotrading.sim.faults.kinds import FaultKind, Trigger
+from robotrading.sim.faults.plan import Fault, FaultPlan
 from robotrading.wiring.drills.draw import story_for
 from robotrading.wiring.drills.play import play
 from robotrading.wiring.drills.shrink import shrink
@@ -126,9 +129,17 @@ DEAD_AND_AGAIN = story(
 ASLEEP = story(
     Episode(act=Act.OCCURRENCE, lives=(life(kill=Kill(nth=1, call="open_orders", stall=400.0)), life()), seconds=1.0)
 )
+LATE = FaultPlan(0, (Fault(kind=FaultKind.FROZEN, on=Trigger.SUBMIT, seconds=600.0),))
+THAWED = story(
+    Episode(act=Act.RUN, lives=(life(faults=LATE),)),
+    Episode(act=Act.TIME, seconds=10.0),
+    RUN,
+    Episode(act=Act.TIME, seconds=3600.0),
+    RUN,
+)
 
 
-@pytest.mark.parametrize("whole", [story(RUN), HALTED_RUN, SHARED, DEAD_AND_AGAIN, ASLEEP])
+@pytest.mark.parametrize("whole", [story(RUN), HALTED_RUN, SHARED, DEAD_AND_AGAIN, ASLEEP, THAWED])
 def test_the_stories_below_are_sound_as_long_as_nothing_is_broken(whole):
     outcome = play(whole)
     assert not outcome.breach, told(whole, outcome)
@@ -158,6 +169,12 @@ def test_an_execution_booked_twice_is_found(monkeypatch):
 def test_an_order_while_halted_is_found(monkeypatch):
     monkeypatch.setattr(door, "check_order", lambda *_: None)
     assert "invariant 4" in play(HALTED_RUN).breach
+
+
+def test_silence_taken_for_a_rejection_is_found(monkeypatch):
+    """The gateway has the order in its socket and reads it when it thaws."""
+    monkeypatch.setitem(lifecycle.MOVES[TicketStatus.SENT], EventKind.UNKNOWN, TicketStatus.REJECTED)
+    assert "when the ledger had called it rejected" in play(THAWED).breach
 
 
 def test_an_order_beside_one_in_doubt_is_found(monkeypatch):

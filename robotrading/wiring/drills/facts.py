@@ -24,7 +24,7 @@ OURS = "rt-"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An order of ours reached the exchange. `journalled`: its intent was on the disk by then."""
+    """An order of ours reached the exchange at `at`; `journalled` is its ticket's status by then, '' for no intent."""
 
     reference: str
     perm_id: int
@@ -32,7 +32,8 @@ class Placement:
     side: Side
     quantity: Decimal
     limit: Decimal | None
-    journalled: bool
+    at: datetime
+    journalled: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Tape:
     exchange: Exchange
     seconds: Callable[[], float]
     now: Callable[[], datetime]
-    journalled: Callable[[str], bool]
+    journalled: Callable[[str], str]
     told: Callable[[str], None]
     placements: list[Placement] = field(default_factory=list)
     strikes: list[Strike] = field(default_factory=list)
@@ -167,6 +168,7 @@ class Tape:
                 request.side,
                 order.quantity,
                 request.limit_price,
+                self.now(),
                 known,
             )
         )

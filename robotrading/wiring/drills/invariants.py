@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from robotrading.domain.instrument import Instrument
-from robotrading.domain.orders import Side, Ticket
+from robotrading.domain.orders import Side, Ticket, TicketStatus
 from robotrading.execution.lifecycle import by_person
 from robotrading.sim.exchange_types import Execution
 from robotrading.wiring.drills.facts import Commitment, Facts, Strike
@@ -23,6 +23,7 @@ D = Decimal
 _HAIR = D("1.001")
 """Bounds are judged by prices of a moment before or after those that the program judged by."""
 _MAX_QUOTE_AGE = 900.0
+_ENDED = frozenset(status.value for status in TicketStatus if status.terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def intent_before_order(facts: Facts) -> Iterator[str]:
     for placed in facts.placements:
         if not placed.journalled or placed.reference not in facts.tickets:
             yield f"{placed.reference} reached the exchange without an intent on the disk"
+        elif placed.journalled in _ENDED and placed.at.date() == facts.tickets[placed.reference].intent.trading_date:
+            yield f"{placed.reference} reached the exchange when the ledger had called it {placed.journalled}"
         if placed.reference in seen:
             yield f"{placed.reference} reached the exchange twice"
         seen.add(placed.reference)

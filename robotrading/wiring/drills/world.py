@@ -141,9 +141,10 @@ class DrillWorld:
 
     # What is written down ------------------------------------------------------------------------------------------
 
-    def _journalled(self, reference: str) -> bool:
-        row = self._rows.execute("SELECT 1 FROM intents WHERE intent_id = ?", (reference,)).fetchone()
-        return row is not None
+    def _journalled(self, reference: str) -> str:
+        """A ticket's status on the disk, '' where there is no intent."""
+        row = self._rows.execute("SELECT status FROM intents WHERE intent_id = ?", (reference,)).fetchone()
+        return str(row[0]) if row else ""
 
     def look(self, account: Account) -> Sight:
         """What an answer of the broker hides of what the bot owns."""
