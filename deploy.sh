@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install and run robotrading from this folder. Safe to run twice; nothing outside the folder is touched.
+# Install and run robotrading: from this folder, or as a service of the machine. Safe to run twice.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -10,18 +10,39 @@ usage() {
     cat <<'TEXT'
 Usage: ./deploy.sh COMMAND
 
-  demo    install, then run all three sessions on the built-in sample market
-          (no account, no keys, no internet beyond the package index)
-  test    install, then run every check: format, lint, types, imports, tests
-  install only make the virtual environment and install into it
-  help    this text
+In this folder, without root:
+  demo       install here, then run all three sessions on the built-in sample
+             market (no account, no keys, no internet beyond the package index)
+  test       install here, then run every check: format, lint, types, tests
+  install    only make the virtual environment and install into it
 
-The environment lives in .venv (ROBOTRADING_VENV names another place). It needs Python 3.11 to 3.13;
-ROBOTRADING_PYTHON names an interpreter if the right one is not found.
+As a service of systemd, with sudo:
+  install    user, release, configuration, unit; enable and start it
+  start | stop | restart
+  status     the unit, its status line, the release in use
+  logs       the last lines; -f follows, other options as of journalctl
+  upgrade    put this folder's version in place of the installed one; goes back
+             to the old release when the new one does not become healthy
+  uninstall  remove the service, keep configuration and state; --purge removes
+             those too, after a typed word
+
+Both:
+  doctor     check every part that a run needs
+  docker     docker compose up, with this folder's compose file
+  help       this text
+
+Without root the environment lives in .venv (ROBOTRADING_VENV names another
+place). It needs Python 3.11 to 3.13; ROBOTRADING_PYTHON names an interpreter
+if the right one is not found. The service: docs/systemd.md.
 TEXT
 }
 
 say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "deploy.sh: $1"
+    exit "${2:-1}"
+}
 
 fits() { "$1" -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
@@ -59,6 +80,8 @@ make_venv() {
         return 1
     }
 }
+
+# ---- in this folder -------------------------------------------------------------------------------------------------
 
 # fill FOLDER FILE...: install what the requirement files pin, and this package; skipped when nothing has changed.
 fill() {
@@ -132,10 +155,46 @@ run_tests() {
     test_async
 }
 
+compose_up() {
+    cd "$here"
+    command -v docker >/dev/null || command -v docker-compose >/dev/null ||
+        fail "there is no docker here. On Debian: sudo apt-get install docker.io docker-compose; or run: ./deploy.sh demo"
+    if docker compose version >/dev/null 2>&1; then
+        docker compose up --detach "$@"
+    elif command -v docker-compose >/dev/null; then
+        docker-compose up --detach "$@"
+    else
+        fail "docker has no compose here. On Debian: sudo apt-get install docker-compose"
+    fi
+}
+
+# shellcheck source=deploy/service.sh
+source "$here/deploy/service.sh"
+
+# As root the service is meant, where systemd runs; a container or a build has none.
+install_any() {
+    if [[ -n $prefix || ($EUID -eq 0 && -d /run/systemd/system) ]]; then
+        install_service
+        return
+    fi
+    install_app
+    [[ $EUID -ne 0 ]] || say "systemd does not run here: only the environment $venv was made, no service."
+}
+
+trap drop_unfinished EXIT
 case ${1:-help} in
     demo) shift && demo "$@" ;;
     test) shift && run_tests "$@" ;;
-    install) install_app ;;
+    install) install_any ;;
+    start) control start ;;
+    stop) control stop ;;
+    restart) control restart ;;
+    status) show_status ;;
+    logs) shift && show_logs "$@" ;;
+    upgrade) upgrade ;;
+    uninstall) shift && uninstall "$@" ;;
+    doctor) shift && doctor "$@" ;;
+    docker) shift && compose_up "$@" ;;
     help | -h | --help) usage ;;
     *)
         usage >&2

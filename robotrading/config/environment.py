@@ -2,6 +2,7 @@
 
 Entry points: `VARIABLES`, `apply_environment`, `put`.
 Order for NAME, first found wins: NAME itself, the file that NAME_FILE names, the file NAME in $CREDENTIALS_DIRECTORY.
+There systemd writes `plain_NAME` and `sealed_NAME` for a file NAME of the folders that trading-bot.service names.
 NAME and NAME_FILE together are an error. An empty variable counts as not set, as docker compose passes unset ones.
 """
 
@@ -21,6 +22,7 @@ from robotrading.config.tree import Node
 _YES = {"true", "1", "yes", "on"}
 _NO = {"false", "0", "no", "off"}
 _LONGEST_SECRET = 300
+_FOLDERS_OF_CREDENTIALS = ("", "plain_", "sealed_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,15 @@ def _find(name: str, env: Mapping[str, str]) -> Found | None:
         return Found(value, Place(f"environment variable {name}"))
     if file:
         return _from_file(Path(file), Place(f"environment variable {name}_FILE"))
-    directory = env.get("CREDENTIALS_DIRECTORY", "").strip()
-    credential = Path(directory) / name
-    if directory and "\0" not in directory and credential.exists():
-        return _from_file(credential, Place(f"systemd credential {name}"))
-    return None
+    credential = _credential(name, env.get("CREDENTIALS_DIRECTORY", "").strip())
+    return _from_file(credential, Place(f"systemd credential {name}")) if credential else None
+
+
+def _credential(name: str, directory: str) -> Path | None:
+    if not directory or "\0" in directory:
+        return None
+    files = (Path(directory) / f"{folder}{name}" for folder in _FOLDERS_OF_CREDENTIALS)
+    return next((file for file in files if file.exists()), None)
 
 
 def _from_file(path: Path, place: Place) -> Found:
