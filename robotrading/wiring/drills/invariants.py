@@ -292,10 +292,10 @@ def _latest(facts: Facts) -> dict[str, Execution]:
 
 
 def _has(facts: Facts, execution: Execution) -> bool:
-    """Whether the ledger has this revision of an execution, or a later one."""
+    """Whether the ledger has this revision of an execution, or a later one, with its commission."""
     ticket = facts.tickets.get(execution.order_ref)
-    fills = ticket.fills if ticket else ()
-    return any(f.fill_id == execution.fill_id and f.revision >= execution.revision for f in fills)
+    fills = [fill for fill in (ticket.fills if ticket else ()) if fill.fill_id == execution.fill_id]
+    return any(fill.revision >= execution.revision and fill.commission is not None for fill in fills)
 
 
 def _has_any(ticket: Ticket, execution: Execution) -> bool:
