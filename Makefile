@@ -28,7 +28,7 @@ SEEDS ?= 0:10000
 simulate:
 	$(PY) -m robotrading.wiring.drills.simulate --seeds $(SEEDS) --jobs 2
 
-# Every fault drill on the configuration in force, with real processes over the real wire; about two minutes.
+# Every fault drill on the configuration in force, with real processes over the real wire; two to three minutes.
 .PHONY: selftest
 selftest:
 	$(PY) -m robotrading selftest

@@ -31,7 +31,7 @@ QUIET = drill_named("wrong-account")
 INTENT = Intent(
     REF, "run-1", AssetClass.EQUITIES, NOW.date(), AAPL, Side.BUY, TEN, OrderType.LIMIT, Decimal(100), "because"
 )
-FILL = Fill("0001.01", REF, AAPL, Side.BUY, TEN, Decimal(100), NOW)
+FILL = Fill("0001.01", REF, AAPL, Side.BUY, TEN, Decimal(100), NOW, commission=Decimal(1))
 TICKET = Ticket(INTENT, TicketStatus.FILLED, 7, (FILL,))
 EXECUTION = Execution(
     exec_id="0001.01.01",
@@ -49,7 +49,7 @@ EXECUTION = Execution(
     avg_price=Decimal(100),
     exchange="SMART",
 )
-PLACED = Line(1, placed=Placement(REF, 7, AAPL, Side.BUY, TEN, None, journalled=True))
+PLACED = Line(1, placed=Placement(REF, 7, AAPL, Side.BUY, TEN, None, NOW, journalled="sent"))
 STRUCK = Line(1, strike=Strike(EXECUTION, 1.0, NOW))
 
 
@@ -106,7 +106,7 @@ def test_an_order_that_nobody_can_tell_of_may_stay_in_doubt_where_it_is_named() 
 
 BROKEN: dict[str, tuple[Callable[[], Played], str]] = {
     "an order without its intent": (
-        lambda: replace(SOUND, lines=(replace(PLACED, placed=replace(PLACED.placed, journalled=False)), STRUCK)),
+        lambda: replace(SOUND, lines=(replace(PLACED, placed=replace(PLACED.placed, journalled="")), STRUCK)),
         "without an intent on the disk",
     ),
     "an order sent twice": (

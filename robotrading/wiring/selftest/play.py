@@ -247,7 +247,9 @@ async def _process(orders: Sequence[Order], config: Config) -> Ended:
     except TimeoutError:
         late = True
     finally:
-        await _end(process, signal.SIGKILL if late else signal.SIGTERM)
+        if process.returncode is None:
+            await _end(process, signal.SIGKILL if late else signal.SIGTERM)
+            await _until_alone(config, first.kinds)
     killed = process.returncode == -signal.SIGKILL and first.stroke is not None
     trouble = "" if late or killed or process.returncode == 0 else _last_words(first, process.returncode)
     seconds = SystemClock().monotonic() - began
@@ -255,8 +257,6 @@ async def _process(orders: Sequence[Order], config: Config) -> Ended:
 
 
 async def _end(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is not None:
-        return
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
     await asyncio.wait([asyncio.ensure_future(process.wait())], timeout=_BEYOND_DEADLINE)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def practise(
     """Play the drills on the configuration in force. `announce` hears beforehand what is replaced in it.
 
     With `keep` every drill's folder stays there, otherwise only those of drills that broke. Raises `ConfigError`, also
-    where `keep` is not empty.
+    where `keep` is not empty; `asyncio.CancelledError` when the process is told to stop.
     """
     began = SystemClock().monotonic()
     found = load_config(Orders(config=config))
@@ -54,7 +55,7 @@ def practise(
     try:
         ready = prepared(found, folder)
         announce(ready.notes)
-        results = asyncio.run(rehearse(ready, drills, folder, jobs(), tell))
+        results = asyncio.run(_until_told(rehearse(ready, drills, folder, jobs(), tell)))
     except BaseException:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -62,6 +63,14 @@ def practise(
     if keep is None:
         tidy(folder, results)
     return Practice(ready.notes, tuple(results), SystemClock().monotonic() - began)
+
+
+async def _until_told(work: Awaitable[list[Result]]) -> list[Result]:
+    """SIGTERM and SIGHUP end the work as Ctrl-C does: what was started is stopped before we leave."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
 
 
 def jobs() -> int:

@@ -57,10 +57,11 @@ class Recorder:
     def _write(self, line: Line) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")
 
-    def _journalled(self, reference: str) -> bool:
-        """Whether the intent is on the disk by now."""
+    def _journalled(self, reference: str) -> str:
+        """The status of the order's ticket on the disk by now, '' where there is no intent."""
         with closing(sqlite3.connect(f"{self._ledger.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)) as rows:
-            return rows.execute("SELECT 1 FROM intents WHERE intent_id = ?", (reference,)).fetchone() is not None
+            row = rows.execute("SELECT status FROM intents WHERE intent_id = ?", (reference,)).fetchone()
+        return str(row[0]) if row else ""
 
 
 def read_record(path: Path) -> list[Line]:
