@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from robotrading.adapters.feeds import settings as feeds
 from robotrading.adapters.logs.settings import LogSettings
-from robotrading.adapters.notify.settings import MailSettings
+from robotrading.adapters.notify.settings import MailSettings, ReportSettings
 from robotrading.config.model import BrokerSettings, Config
 from robotrading.execution.quiet import RESTART, WINDOW
 from robotrading.portfolio.bands import BandSettings
@@ -40,6 +40,7 @@ class Form:
 
 
 SYMBOL = Form(r"^[A-Z0-9^=][A-Z0-9.^=-]{0,19}$", "a symbol in capitals as Yahoo writes it, e.g. AAPL, BRK-B, BTC-USD")
+SYMBOL_OR_NONE = Form(r"^([A-Z0-9^=][A-Z0-9.^=-]{0,19})?$", "a symbol in capitals, e.g. SPY, or ''")
 CURRENCY = Form(r"^[A-Z]{3}$", "a currency code of three capitals, e.g. USD")
 SCHEDULE = Form(r"^\S.{0,299}$", "a schedule, e.g. 15 minutes before the close; see docs/scheduling.md")
 ACCOUNT = Form(r"^([A-Z][A-Z0-9]{3,15})?$", "an account id as the broker writes it, e.g. DU1234567, or ''")
@@ -95,6 +96,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "broker": Rule("Which gateway, which account, and whether its money is real."),
         "sessions": Rule("The asset classes; the shares of the enabled ones sum to at most 1."),
         "feeds": Rule("How each source of prices is asked, and the cache."),
+        "report": Rule("What reports show."),
         "mail": Rule("The SMTP account reports are sent from; without one, reports stay on disk."),
         "state_dir": Rule("Folder of ledger, reports and cache; relative to this file.", form=LINE, least_items=1),
         "service": Rule("The service that runs the sessions by their schedules; times in seconds."),
@@ -294,6 +296,10 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "lists_usable_for": _n("The same as `usable_for`, for index members.", "0", _YEAR),
         "overlap_days": _n("Days of the tail asked for again, to notice a changed adjustment.", "1", "250"),
         "max_mb": _n("Largest size on disk, in MB.", "16", "1048576"),
+    },
+    ReportSettings: {
+        "benchmark": Rule("Symbol shown beside the account's value, if its prices are cached; or ''.", form=SYMBOL_OR_NONE),
+        "pictures": Rule("Whether pictures are drawn."),
     },
     MailSettings: {
         "host": Rule("SMTP server.", form=HOST),

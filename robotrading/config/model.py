@@ -15,7 +15,7 @@ from pathlib import Path
 from robotrading.adapters.feeds.settings import FeedSettings
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.adapters.logs.settings import LogSettings
-from robotrading.adapters.notify.settings import MailSettings
+from robotrading.adapters.notify.settings import MailSettings, ReportSettings
 from robotrading.domain.instrument import AssetClass
 from robotrading.execution.quiet import QuietTimes, restart, window
 from robotrading.service.settings import ServiceSettings
@@ -85,6 +85,7 @@ class Config:
     state_dir: Path
     log: LogSettings
     service: ServiceSettings = field(default_factory=ServiceSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
     database_url: str = field(default="", repr=False)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

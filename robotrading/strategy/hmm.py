@@ -1,6 +1,7 @@
 """Gaussian hidden Markov model over daily log returns.
 
 Entry points: `fit` (returns -> `Fit` or `FitFailure`), `filter_forward` (state probabilities known on the last day),
+`filter_path` (on every day, by what was known then),
 `usable_state` and `refit_due` (what a stored fit is still good for).
 Invariants: a fit depends on the given returns, settings and earlier fit alone, bit for bit; states are ordered by their
 moments, never by the order in which the algorithm found them; a fit that cannot be trusted is a `FitFailure` with a
@@ -139,7 +140,13 @@ def fit(returns: Floats, settings: HmmSettings, warm: Fit | None = None) -> Fit 
 
 
 def filter_forward(returns: Floats, model: Fit) -> tuple[float, ...] | FitFailure:
-    """P(state on the last day | returns up to it) under `model`, shape (k,); nothing is fitted.
+    """P(state on the last day | returns up to it) under `model`, shape (k,); nothing is fitted. See `filter_path`."""
+    path = filter_path(returns, model)
+    return path if isinstance(path, FitFailure) else tuple(path[-1].tolist())
+
+
+def filter_path(returns: Floats, model: Fit) -> Floats | FitFailure:
+    """P(state on a day | returns up to that day) under `model`, shape (n, k); nothing is fitted, nothing is smoothed.
 
     `returns`: shape (n,), n >= 1, no NaN; they may reach beyond the days the model was fitted on. The recursion starts
     from the long-run shares of the states and gives every move a small chance: a day that the fitted window
@@ -161,7 +168,7 @@ def filter_forward(returns: Floats, model: Fit) -> tuple[float, ...] | FitFailur
     likelihood, forward = filtered(sample, parameters)
     if not math.isfinite(likelihood):
         return FitFailure("impossible_data", "The stored model gives the returns no finite likelihood.")
-    return tuple(forward[-1].tolist())
+    return forward
 
 
 def usable_state(state: FitState | None, last_day: date, settings: HmmSettings) -> FitState | None:

@@ -12,6 +12,14 @@ class Security(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """What a report shows. `benchmark` is a symbol whose cached prices stand beside the account's value, '' for none."""
+
+    benchmark: str = "SPY"
+    pictures: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class MailSettings:
     """An SMTP account. Empty `username` or no recipients means that no mail is set up, which is no error.
 
