@@ -192,6 +192,7 @@ def _eyes(world: DrillWorld, run: Run, order: Order, hidden: str) -> Eyes:
         world.look,
         lambda text: world.tell(f"{run.run_id} {text}"),
         world.commitments,
+        world.equities,
         hidden,
     )
 

@@ -25,12 +25,13 @@ D = Decimal
 class Eyes:
     """What one process has seen. `judge` makes a commitment of an intent, `look` a sight of an account."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it asks and where it writes
         self,
         judge: Callable[[Intent, datetime, Eyes], Commitment],
         look: Callable[[Account], Sight],
         told: Callable[[str], None],
         commitments: list[Commitment],
+        equities: list[tuple[datetime, Decimal]],
         hidden: str = "",
     ) -> None:
         self.judge = judge
@@ -41,6 +42,7 @@ class Eyes:
         self.quotes: dict[Instrument, Quote | Skip] = {}
         self.capital: Decimal | None = None
         self.commitments = commitments
+        self.equities = equities
 
     def shown(self, account: Account) -> Account:
         """The account without what is hidden from this process."""
@@ -101,6 +103,10 @@ class _WatchedLedger:
         what = f" {event.fill.fill_id}.{event.fill.revision} {event.fill.quantity}" if event.fill else ""
         self._eyes.told(f"ledger: {event.intent_id} {event.kind}{what} -> {ticket.status} {event.reason}".rstrip())
         return ticket
+
+    def save_equity(self, at: datetime, account_id: str, net_liquidation: Decimal, currency: str) -> None:
+        self._ledger.save_equity(at, account_id, net_liquidation, currency)
+        self._eyes.equities.append((at, net_liquidation))
 
     def pin_capital(self, *given: Any) -> Decimal:
         self._eyes.capital = self._ledger.pin_capital(*given)

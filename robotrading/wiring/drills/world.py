@@ -82,6 +82,7 @@ class DrillWorld:
         self.runs: list[Run] = []
         self.occurrences: dict[str, list[str]] = {}
         self.commitments: list[Commitment] = []
+        self.equities: list[tuple[datetime, Decimal]] = []
         self.surprises: set[str] = set()
         self.ways: dict[str, str] = {}
         self.mishaps: list[OrderFaults] = []
@@ -179,9 +180,14 @@ class DrillWorld:
             way=self.ways.get(instrument.symbol, "well"),
             by_plan=by_plan,
             capital=eyes.capital,
-            first_equity=self.ledger.day_start_equity(ACCOUNT, _day_start(intent)),
+            first_equity=self._first_equity(_day_start(intent)),
             lease_valid=lease_valid,
         )
+
+    def _first_equity(self, since: datetime) -> Decimal | None:
+        """The first that any session has written down since an instant."""
+        day = [one for one in self.equities if one[0] >= since]
+        return min(day, key=lambda one: one[0])[1] if day else None
 
     def _turnover(self, intent: Intent) -> Decimal:
         """Of the intent's session and trading day: executed, at the cheapest of all corrections, and still at work."""
