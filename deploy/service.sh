@@ -202,10 +202,12 @@ use_release() {
     fi
 }
 
-# preflight NAME: the release's own opinion of this machine and its configuration.
+# preflight NAME: the release's own opinion of this machine and its configuration. Warnings do not stop it.
 preflight() {
+    local code=0
     as_service "$1" config check >&2 || return
-    if as_service "$1" doctor --help >/dev/null 2>&1; then as_service "$1" doctor --offline >&2; fi
+    as_service "$1" doctor --offline >&2 || code=$?
+    ((code == 0 || code == 3))
 }
 
 # health_of NAME: the number that /health answers, or 'none'.
@@ -261,7 +263,7 @@ install_service() {
     make_user
     make_folders
     build_release "$name"
-    preflight "$name" || fail "the configuration cannot be used: put $etc/config.yaml right, then install again"
+    preflight "$name" || fail "put right what is named above (the configuration is $etc/config.yaml), then install again"
     use_release "$name"
     if on_machine; then
         systemctl is-enabled --quiet "$unit" || { systemctl enable --quiet "$unit" && changed+=("enabled"); }

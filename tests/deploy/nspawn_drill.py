@@ -1,0 +1,299 @@
+"""The service in a Debian that is really booted: `make nspawn`, or `python -m tests.deploy.nspawn_drill`.
+
+Prints a table of what was done and seen, or 'skipped: reason'. Exit code 0 when all held or nothing could be done,
+1 when something did not hold. Takes about ten minutes, of which most is building the releases.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.deploy.nspawn_machine import (
+    Machine,
+    cannot,
+    copy_of_sources,
+    debian_tree,
+    wait_for,
+    wheelhouse,
+)
+
+UNIT = "trading-bot.service"
+WATCHDOG_SECONDS = 45
+CONFIG = "state_dir: state\nservice:\n  port: 18080\n"
+DIES_SOON = """
+import os, sys, threading
+if sys.argv[1:2] == ["serve"]:
+    threading.Timer(4, os._exit, [7]).start()
+"""
+STAND_IN = """
+import http.server, os, signal, sys, threading, time
+if sys.argv[1:2] == ["serve"]:
+    from robotrading.service.manager import manager_from
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+        def log_message(self, *words):
+            pass
+    server = http.server.HTTPServer(("127.0.0.1", 18080), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    manager = manager_from(os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: (manager.stopping("stopping"), sys.exit(0)))
+    manager.ready("a stand-in")
+    while True:
+        manager.alive()
+        time.sleep(1)
+"""
+REFUSES = """
+import sys
+if sys.argv[1:2] in (["doctor"], ["config"]):
+    sys.exit("doctor: this version does not like this machine")
+"""
+
+
+@dataclass
+class Drill:
+    """One machine, and what has been seen so far."""
+
+    machine: Machine
+    seen: list[tuple[str, float, str]] = field(default_factory=list)
+    _words: str = ""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """One line of the table."""
+        print(f"... {name}", flush=True)
+        started, self._words = time.monotonic(), ""
+        yield
+        self.seen.append((name, time.monotonic() - started, self._words))
+
+    def note(self, words: str) -> None:
+        self._words = words
+
+    def run(self, command: str, *, check: bool = True, timeout: float = 900) -> str:
+        return self.machine.run(command, check=check, timeout=timeout).stdout.strip()
+
+    def show(self, name: str) -> str:
+        return self.run(f"systemctl show --property={name} --value {UNIT}")
+
+    def is_active(self) -> bool:
+        return self.show("ActiveState") == "active"
+
+    def comes_back(self, old_pid: str, seconds: float) -> str:
+        """Wait until another process is active; its pid."""
+        return wait_for("another process of the service", lambda: self._another(old_pid), seconds)
+
+    def _another(self, old_pid: str) -> str:
+        pid = self.show("MainPID")
+        return pid if pid not in {"0", old_pid} and self.is_active() else ""
+
+    def journal(self, since: str) -> str:
+        return self.run(f"journalctl --unit={UNIT} --since='{since}' --no-pager --output=short")
+
+    def now(self) -> str:
+        return self.run("date '+%F %T'")
+
+    def release(self) -> str:
+        return self.run("basename $(readlink /opt/robotrading/current)")
+
+    def table(self) -> str:
+        wide = max((len(name) for name, *_ in self.seen), default=0)
+        return "\n".join(f"{name:<{wide}}  {seconds:6.1f} s  {words}" for name, seconds, words in self.seen)
+
+
+def install(drill: Drill) -> None:
+    with drill.step("install"):
+        drill.run("install -d -m 700 /etc/robotrading/credentials")
+        drill.run(f"printf '{CONFIG}' > /etc/robotrading/config.yaml")
+        drill.run("umask 077; echo from-a-credential > /etc/robotrading/credentials/ALPHA_VANTAGE_KEY")
+        said = drill.run("cd /tmp && /srv/one/deploy.sh install")
+        assert drill.is_active(), said
+        assert drill.run(f"systemctl is-enabled {UNIT}") == "enabled"
+        assert drill.run("cat /etc/robotrading/config.yaml") + "\n" == CONFIG, "a configuration that is there is kept"
+        drill.note(f"release {drill.release()} active")
+    with drill.step("install again"):
+        pid = drill.show("MainPID")
+        said = drill.run("/srv/one/deploy.sh install")
+        assert "Nothing to change" in said, said
+        assert drill.show("MainPID") == pid, "the second install restarted it"
+        drill.note("nothing to change, same process")
+
+
+def looks(drill: Drill) -> None:
+    with drill.step("what runs, and as whom"):
+        pid = drill.show("MainPID")
+        assert drill.run(f"stat --format=%U /proc/{pid}") == "robotrading"
+        drill.run("test -f /run/credentials/trading-bot.service/plain_ALPHA_VANTAGE_KEY")
+        status = drill.run("/srv/one/deploy.sh status")
+        text = drill.show("StatusText")
+        assert text, "no status line"
+        assert f'Status: "{text}"' in status, status
+        drill.note(f"user robotrading, status line: {text}")
+    with drill.step("the command, from root and from somebody"):
+        said = drill.run("robotrading config check")
+        assert "/etc/robotrading/config.yaml: fine" in said, said
+        assert "ALPHA_VANTAGE_KEY is not set" not in said, "the secret did not arrive"
+        refused = drill.machine.run("setpriv --reuid=65534 --clear-groups robotrading status", check=False)
+        assert refused.returncode == 2, refused.stdout
+        assert "sudo robotrading status" in refused.stdout, refused.stdout
+        drill.note("root: as the service's user with its secrets; others are told how")
+    with drill.step("exposure, measured by the running systemd"):
+        said = drill.run(f"systemd-analyze security --no-pager --threshold=15 {UNIT}")
+        drill.note(said.splitlines()[-1].strip())
+
+
+def sealed(drill: Drill) -> None:
+    with drill.step("a secret sealed by systemd-creds"):
+        drill.run("systemd-creds setup 2>&1 || true")
+        folder = "/etc/robotrading/credentials.sealed"
+        drill.run(
+            "echo sealed-token-of-16-letters | systemd-creds encrypt --with-key=host --name=sealed_ROBOTRADING_TOKEN "
+            f"- {folder}/ROBOTRADING_TOKEN"
+        )
+        drill.run("/srv/one/deploy.sh restart")
+        drill.run("grep -q sealed-token /run/credentials/trading-bot.service/sealed_ROBOTRADING_TOKEN")
+        assert "ROBOTRADING_TOKEN" in drill.run("robotrading config show"), "the command does not have it"
+        drill.note("decrypted for the service and for the command, on disk only encrypted")
+
+
+def three_sessions_in_its_cage(drill: Drill) -> None:
+    """The whole pipeline under the unit's own restrictions: numpy, scipy, statsmodels, hmmlearn, pyarrow, SQLite."""
+    with drill.step("demo: three sessions under the unit's restrictions"):
+        drill.run(
+            f"sed -e 's/robotrading serve/robotrading demo/' -e 's/^Type=.*/Type=oneshot/' -e '/^Watchdog/d;/^Restart/d' "
+            f"/etc/systemd/system/{UNIT} > /run/systemd/system/cage.service && systemctl daemon-reload"
+        )
+        done = drill.machine.run("systemctl start cage.service", check=False, timeout=400)
+        words = drill.run("journalctl --unit=cage.service --no-pager --output=cat")
+        assert done.returncode == 0, words
+        drill.note(" ".join(words.split())[-60:])
+
+
+def misfortunes(drill: Drill) -> None:
+    with drill.step("kill -9"):
+        pid = drill.show("MainPID")
+        drill.run(f"kill -9 {pid}")
+        drill.comes_back(pid, 120)
+        drill.note(f"restarted by systemd, restarts so far {drill.show('NRestarts')}")
+    with drill.step("SIGSTOP"):
+        pid, since = drill.show("MainPID"), drill.now()
+        drill.run(f"kill -STOP {pid}")
+        drill.comes_back(pid, WATCHDOG_SECONDS + 90)
+        said = drill.journal(since)
+        assert "Watchdog timeout" in said or "SIGKILL" in said, said
+        drill.note("the watchdog ended it" if "Watchdog timeout" in said else "its own watcher ended it")
+    with drill.step("stop"):
+        since = drill.now()
+        drill.run("/srv/one/deploy.sh stop", timeout=100)
+        said = drill.journal(since)
+        assert "SIGKILL" not in said, said
+        assert "timed out" not in said, said
+        assert drill.show("Result") == "success", drill.show("Result")
+        left = drill.run("find /proc -maxdepth 1 -user robotrading")
+        assert not left, left
+        drill.note("no SIGKILL, nothing left")
+    with drill.step("start"):
+        drill.run("/srv/one/deploy.sh start")
+        assert drill.is_active()
+
+
+def reboot(drill: Drill) -> None:
+    with drill.step("power off and boot"):
+        drill.machine.power_off()
+        drill.machine.boot()
+        wait_for("the service after the boot", drill.is_active, 120)
+        drill.note(f"active by itself; {drill.show('StatusText')}")
+
+
+def upgrades(drill: Drill) -> None:
+    with drill.step("upgrade to a changed copy"):
+        old = drill.release()
+        said = drill.run("/srv/two/deploy.sh upgrade")
+        assert drill.is_active(), said
+        assert drill.release() != old, said
+        drill.note(said.splitlines()[-1])
+    good, pid = drill.release(), drill.show("MainPID")
+    with drill.step("upgrade to a copy whose doctor objects"):
+        done = drill.machine.run("/srv/refuses/deploy.sh upgrade", check=False, timeout=900)
+        assert done.returncode == 1, done.stdout
+        assert "nothing was changed" in done.stdout, done.stdout
+        assert (drill.release(), drill.show("MainPID")) == (good, pid), "it was touched"
+        drill.note("refused; the old process never noticed")
+    with drill.step("upgrade to a copy that dies after its start"):
+        done = drill.machine.run("/srv/dies/deploy.sh upgrade", check=False, timeout=900)
+        assert done.returncode == 1, done.stdout
+        assert "rolled back" in done.stdout, done.stdout
+        assert drill.release() == good, "another release is current"
+        assert drill.is_active()
+        drill.note(done.stdout.strip().splitlines()[-1])
+
+
+def uninstall(drill: Drill) -> None:
+    with drill.step("uninstall keeps configuration and state"):
+        drill.run("/srv/two/deploy.sh uninstall")
+        drill.run("test -f /etc/robotrading/config.yaml && test -d /var/lib/robotrading && ! test -e /opt/robotrading")
+        assert drill.machine.run(f"systemctl cat {UNIT}", check=False).returncode != 0
+    with drill.step("purge, after the typed word only"):
+        drill.run("! echo no | /srv/two/deploy.sh uninstall --purge && test -d /var/lib/robotrading")
+        drill.run("echo purge | /srv/two/deploy.sh uninstall --purge")
+        drill.run("! test -e /etc/robotrading && ! test -e /var/lib/robotrading && ! getent passwd robotrading")
+
+
+SCENES: tuple[Callable[[Drill], None], ...] = (
+    install, looks, sealed, three_sessions_in_its_cage, misfortunes, reboot, upgrades, uninstall,
+)  # fmt: skip
+
+
+def prepare(root: Path) -> None:
+    """The tree, and the four versions that are installed from."""
+    subprocess.run(["cp", "-a", "--reflink=auto", str(debian_tree()), str(root)], check=True, timeout=300)
+    for name, addition in (("one", ""), ("two", "# another version\n"), ("refuses", REFUSES), ("dies", DIES_SOON)):
+        sources = root / "srv" / name
+        copy_of_sources(sources)
+        main = sources / "robotrading" / "__main__.py"
+        if not (sources / "robotrading/cli/serve.py").exists():
+            addition += STAND_IN  # noqa: PLW2901
+        future = "from __future__ import annotations\n"
+        main.write_text(main.read_text().replace(future, future + addition, 1))
+
+
+def play(drill: Drill) -> int:
+    try:
+        with drill.step("boot"):
+            drill.note(drill.machine.boot())
+        for scene in SCENES:
+            scene(drill)
+    except AssertionError as error:
+        print(f"{drill.table()}\n\nFAILED: {error}\nEverything that was said: {drill.machine.log}")
+        return 1
+    print(drill.table())
+    return 0
+
+
+def main() -> int:
+    """Set the stage, play every scene, tear it down; the log stays when something did not hold."""
+    if reason := cannot():
+        print(f"skipped: {reason}")
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="robotrading-drill-", dir="/var/tmp"))
+    drill = Drill(Machine(folder / "root", wheelhouse(), folder / "log"))
+    code = 1
+    try:
+        prepare(drill.machine.root)
+        code = play(drill)
+    finally:
+        drill.machine.destroy()
+        shutil.rmtree(drill.machine.root if code else folder)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
