@@ -14,6 +14,7 @@ T = TypeVar("T")
 async def apart(function: Callable[[], T]) -> T:
     """What the function returns or raises. Whoever gives up waiting leaves the thread behind; it ends with us."""
     outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()  # so that it cannot be cancelled under the thread
 
     def run() -> None:
         try:

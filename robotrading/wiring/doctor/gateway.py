@@ -83,7 +83,9 @@ async def _listens(settings: GatewaySettings) -> bool:
 
 async def embedded(config: Config, book: Book, clock: Clock, calendar: Calendar) -> AsyncIterator[Finding]:
     """The one inside this program, on a state of its own; its prices are those of the sources, asked elsewhere."""
-    async with embedded_gateway(config, book, (), clock, calendar) as port:
+    cache = replace(config.feeds.cache, directory=str(book.root / "cache"))
+    apart = replace(config, feeds=replace(config.feeds, cache=cache))
+    async with embedded_gateway(apart, book, (), clock, calendar) as port:
         settings = replace(settings_for(config), host="127.0.0.1", port=port, account=EMBEDDED_ACCOUNT, paper=True)
         async for one in asked(settings, config.capital.currency, (), clock):
             if one.part != "clock":  # it has ours
