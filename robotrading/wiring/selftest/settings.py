@@ -177,7 +177,7 @@ def _on_the_day(session: SessionSettings, universe: tuple[Instrument, ...], note
     kept = universe[gone:]
     if gone:
         names = ", ".join(one.symbol for one in universe[:gone])
-        notes.append(f"{session.kind}: {names} is bought the day before and then left out, so that drills sell too")
+        notes.append(f"{session.kind}: bought the day before and then left out, so that drills sell too: {names}")
     construct = session.construct
     if construct.scheme is Scheme.MARKET_CAP:
         notes.append(f"{session.kind}: equal weights instead of market_cap, since a few symbols are no index")
