@@ -15,7 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -159,9 +159,8 @@ def main() -> None:
     for path, took in sorted(tally.took.items()):
         ordered = sorted(took)
         half, most = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-        print(
-            f"{path:9} {len(took):6} answers, median {half * 1000:5.1f} ms, p99 {most * 1000:5.1f} ms, most {ordered[-1] * 1000:.0f} ms"
-        )
+        told = f"median {half * 1000:5.1f} ms, p99 {most * 1000:5.1f} ms, most {ordered[-1] * 1000:.0f} ms"
+        print(f"{path:9} {len(took):6} answers, {told}")
         slow += [path] * (most > AIM)
     print(f"{rate:g} a second for {seconds:g} s: {len(tally.errors)} errors {tally.errors[:3] or ''}")
     print(said)

@@ -2,7 +2,7 @@
 
 Entry points: `Answers`, `Meters`.
 Invariants: nothing is asked of the outside; what takes longer than a moment (page, status) is made in a thread, once
-for everybody who waits for it; a body is never older than the newest facts by more than its few seconds.
+for everybody who waits for it, and again in the background while the last one is still good: two seconds, or four.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from robotrading.service.health import Health, judge
 from robotrading.service.web.page import render_page
 from robotrading.service.web.status import Hidden, status_document
 
-_PAGE_SECONDS = 5.0
+_HOLD_SECONDS = 2.0
 
 
 class Meters(Protocol):
@@ -40,6 +40,11 @@ class Moment:
     now: datetime
     health: Health
 
+    @property
+    def look(self) -> str:
+        """What may not be shown late: each check's name and level, and the mode."""
+        return "|".join((self.facts.mode, *(f"{check.name}={check.level}" for check in self.health.checks)))
+
 
 class Answers:
     """Used in one event loop."""
@@ -50,7 +55,8 @@ class Answers:
         self._clock = clock
         self._moment: Moment | None = None
         self._bodies: dict[str, bytes] = {}
-        self._slow: dict[str, tuple[Moment, asyncio.Future[bytes]]] = {}
+        self._slow: dict[str, _Kept] = {}
+        self._making: dict[str, asyncio.Task[bytes]] = {}
 
     def health(self) -> tuple[bool, bytes]:
         """Whether it is able to trade, and that in a sentence."""
@@ -64,18 +70,18 @@ class Answers:
         return self._made("detailed", moment, lambda: _detailed(moment))
 
     def metrics(self) -> bytes:
-        """The text format of Prometheus, its gauges of this second."""
-        moment = self._current()
-        if "metrics" not in self._bodies:
+        """The text format of Prometheus, its gauges of these two seconds."""
+        moment, kept = self._current(), self._slow.get("metrics")
+        if kept is None or not kept.good_for(moment, _HOLD_SECONDS):
             self._meters.saw_facts(moment.facts, moment.health)
-            self._bodies["metrics"] = self._meters.render()
-        return self._bodies["metrics"]
+            kept = self._slow["metrics"] = _Kept(moment, self._meters.render())
+        return kept.body
 
     async def status(self) -> bytes:
-        return await self._in_thread("status", 1.0, _status)
+        return await self._kept("status", 1.0, _status)
 
     async def page(self) -> bytes:
-        return await self._in_thread("page", _PAGE_SECONDS, _page)
+        return await self._kept("page", _HOLD_SECONDS, _page)
 
     def _current(self) -> Moment:
         """The newest facts, judged anew each second at most, since an answer turns when they grow old."""
@@ -91,23 +97,47 @@ class Answers:
             self._bodies[name] = msgspec.json.encode({"healthy": healthy, **rest()})
         return healthy, self._bodies[name]
 
-    async def _in_thread(self, name: str, seconds: float, make: Callable[[Moment], bytes]) -> bytes:
-        """The body of a moment that still holds; callers who come while it is made wait for the same one."""
-        moment = self._current()
-        known = self._slow.get(name)
-        if known is None or not _holds(known[0], moment, seconds) or _failed(known[1]):
-            known = (moment, asyncio.ensure_future(asyncio.to_thread(make, moment)))
-            self._slow[name] = known
-        return await asyncio.shield(known[1])
+    async def _kept(self, name: str, seconds: float, make: Callable[[Moment], bytes]) -> bytes:
+        """The body as it was made, for `seconds`; for as long again while the next one is made; then that one.
+
+        Other health is shown at once. Callers who have to wait wait for the same one.
+        """
+        moment, kept = self._current(), self._slow.get(name)
+        if kept is not None and kept.good_for(moment, seconds):
+            return kept.body
+        making = self._making.get(name)
+        if making is None or making.done() or making.get_name() != moment.look:
+            making = asyncio.create_task(self._make(name, moment, make), name=moment.look)
+            making.add_done_callback(_heard)
+            self._making[name] = making
+        if kept is not None and kept.good_for(moment, 2 * seconds):
+            return kept.body
+        return await asyncio.shield(making)
+
+    async def _make(self, name: str, moment: Moment, make: Callable[[Moment], bytes]) -> bytes:
+        body = await asyncio.to_thread(make, moment)
+        newest = self._slow.get(name)
+        if newest is None or newest.moment.now <= moment.now:
+            self._slow[name] = _Kept(moment, body)
+        return body
 
 
-def _holds(made: Moment, moment: Moment, seconds: float) -> bool:
-    same = made.facts is moment.facts and made.health.checks == moment.health.checks
-    return same and abs((moment.now - made.now).total_seconds()) < seconds
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A body and the moment it was made of."""
+
+    moment: Moment
+    body: bytes
+
+    def good_for(self, moment: Moment, seconds: float) -> bool:
+        age = (moment.now - self.moment.now).total_seconds()
+        return moment.look == self.moment.look and 0 <= age < seconds
 
 
-def _failed(future: asyncio.Future[bytes]) -> bool:
-    return future.done() and (future.cancelled() or future.exception() is not None)
+def _heard(making: asyncio.Task[bytes]) -> None:
+    """Whoever waits has the error; where nobody does, the next caller makes it again."""
+    if not making.cancelled():
+        making.exception()
 
 
 def _detailed(moment: Moment) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from robotrading.adapters.notify.report.words import clean, number
+from robotrading.domain.book import Holding
 from robotrading.domain.orders import Ticket, TicketStatus
 from robotrading.service.facts import BookFacts
 from robotrading.service.web.portfolio import shortage
@@ -29,13 +31,19 @@ class Blocked:
 
 def blocked(book: BookFacts, now: datetime, hide: Hidden) -> Table[Blocked]:
     """Orders in doubt, the oldest first, then positions that the account does not have."""
-    doubts = sorted(book.in_doubt, key=_age)
-    rows = [_doubt(ticket, now, hide) for ticket in doubts]
-    for symbol, held, owned, at in shortage(book):
-        what = f"the account holds {number(held)}, the bot should own {number(owned)}"
-        remedy = pieces(f"`robotrading positions` shows both; `robotrading positions set {symbol} ...` takes your word")
-        rows.append(Blocked(clean(symbol), what, f"seen {from_now(at, now)}", "", remedy))
-    return table(rows)
+    things: list[Ticket | Holding] = [*sorted(book.in_doubt, key=_age), *shortage(book)]
+    return table(things, lambda one: _doubt(one, now, hide) if isinstance(one, Ticket) else _short(one, now))
+
+
+def _short(one: Holding, now: datetime) -> Blocked:
+    symbol = clean(one.instrument.symbol)
+    return Blocked(
+        symbol=symbol,
+        what=f"the account holds {number(one.quantity)}, the bot should own {number(one.owned)}",
+        since=f"seen {from_now(one.at, now)}",
+        why="",
+        remedy=pieces(f"`robotrading positions` shows both; `robotrading positions set {symbol} ...` takes your word"),
+    )
 
 
 def _doubt(ticket: Ticket, now: datetime, hide: Hidden) -> Blocked:
@@ -54,7 +62,7 @@ def working(book: BookFacts, now: datetime, hide: Hidden) -> Table[tuple[str, ..
     """Orders at work: what, session, status, filled, since, why; the newest first."""
     sure = [one for one in book.open_tickets if one.status is not TicketStatus.UNKNOWN]
     ordered = sorted(sure, key=_age, reverse=True)
-    return table([_row(ticket, now, hide) for ticket in ordered])
+    return table(ordered, partial(_row, now=now, hide=hide))
 
 
 def _row(ticket: Ticket, now: datetime, hide: Hidden) -> tuple[str, ...]:

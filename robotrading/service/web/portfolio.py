@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from robotrading.adapters.notify.report import words
+from robotrading.domain.book import Holding, Position
 from robotrading.domain.instrument import AssetClass
 from robotrading.service.facts import BookFacts, SessionFacts, WeightPair
 from robotrading.service.web.curve import HEIGHT, WIDTH, Curve, curve
@@ -117,7 +119,7 @@ def allocations(sessions: tuple[SessionFacts, ...]) -> tuple[Allocation, ...]:
                 invested=words.percent(sum(pair.now for pair in ordered)),
                 aimed=words.percent(sum(pair.target for pair in ordered)),
                 when=exchange_time(last.finished_at, one.kind),
-                bars=table([_bar(pair, full) for pair in ordered], shown=8),
+                bars=table(ordered, partial(_bar, full=full), shown=8),
             )
         )
     return tuple(made)
@@ -131,39 +133,43 @@ def _bar(pair: WeightPair, full: float) -> Bar:
 
 def positions(book: BookFacts) -> Table[tuple[str, ...]]:
     """The bot's own: symbol, session, quantity, cost each, cost, since; the dearest first."""
-    ordered = sorted(book.owned, key=lambda one: (-abs(one.quantity * one.avg_cost), one.instrument.symbol))
-    return table(
-        [
-            (
-                words.clean(one.instrument.symbol),
-                words.spoken(one.owner),
-                words.number(one.quantity),
-                words.price(one.avg_cost, 4),
-                words.money(one.quantity * one.avg_cost, one.instrument.currency),
-                f"{one.opened_at.day} {one.opened_at:%b %Y}" if one.opened_at else words.NONE,
-            )
-            for one in ordered
-        ]
+    costs = [(one.quantity * one.avg_cost, one) for one in book.owned]
+    return table(sorted(costs, key=_dearest), _position)
+
+
+def _dearest(priced: tuple[Decimal, Position]) -> tuple[float, str]:
+    cost, one = priced
+    return -abs(float(cost)) if cost.is_finite() else 0.0, one.instrument.symbol
+
+
+def _position(priced: tuple[Decimal, Position]) -> tuple[str, ...]:
+    cost, one = priced
+    return (
+        words.clean(one.instrument.symbol),
+        words.clean(words.spoken(one.owner)),
+        words.number(one.quantity),
+        words.price(one.avg_cost, 4),
+        words.money(cost, one.instrument.currency),
+        f"{one.opened_at.day} {one.opened_at:%b %Y}" if one.opened_at else words.NONE,
     )
 
 
 def holdings(book: BookFacts, now: datetime) -> Table[tuple[str, ...]]:
     """What the bot leaves alone: symbol, protected, held in all, the bot's, seen."""
-    ordered = sorted((one for one in book.held if one.protected > 0), key=lambda one: one.instrument.symbol)
-    return table(
-        [
-            (
-                words.clean(one.instrument.symbol),
-                words.number(one.protected),
-                words.number(one.quantity),
-                words.number(one.owned),
-                from_now(one.at, now),
-            )
-            for one in ordered
-        ]
+    own = sorted((one for one in book.held if one.protected > 0), key=lambda one: one.instrument.symbol)
+    return table(own, partial(_holding, now=now))
+
+
+def _holding(one: Holding, now: datetime) -> tuple[str, ...]:
+    return (
+        words.clean(one.instrument.symbol),
+        words.number(one.protected),
+        words.number(one.quantity),
+        words.number(one.owned),
+        from_now(one.at, now),
     )
 
 
-def shortage(book: BookFacts) -> list[tuple[str, Decimal, Decimal, datetime]]:
-    """Instruments of which the account holds less than the ledger says the bot owns: symbol, held, owned, seen."""
-    return [(one.instrument.symbol, one.quantity, one.owned, one.at) for one in book.held if one.protected < 0]
+def shortage(book: BookFacts) -> list[Holding]:
+    """Instruments of which the account holds less than the ledger says the bot owns."""
+    return [one for one in book.held if one.protected < 0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 SHOWN, FOLDED = 10, 140
 
 Row = TypeVar("Row")
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,11 @@ class Table(Generic[Row]):
         return len(self.shown) + len(self.folded) + self.hidden
 
 
-def table(rows: Sequence[Row], shown: int = SHOWN, folded: int = FOLDED) -> Table[Row]:
-    """One row more than `shown` is not worth folding."""
-    first = len(rows) if len(rows) <= shown + 2 else shown
-    rest = rows[first : first + folded]
-    return Table(tuple(rows[:first]), tuple(rest), len(rows) - first - len(rest))
+def table(
+    things: Sequence[Thing], make: Callable[[Thing], Row], shown: int = SHOWN, folded: int = FOLDED
+) -> Table[Row]:
+    """Rows are made only of the things that are on the page. Two more than `shown` are not worth folding."""
+    first = len(things) if len(things) <= shown + 2 else shown
+    rest = things[first : first + folded]
+    hidden = len(things) - first - len(rest)
+    return Table(tuple(map(make, things[:first])), tuple(map(make, rest)), hidden)

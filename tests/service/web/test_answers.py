@@ -48,30 +48,48 @@ async def test_a_hundred_callers_at_once_have_one_page_made(looked) -> None:
     assert len({id(body) for body in bodies}) == 1
 
 
-async def test_a_page_is_made_anew_for_new_facts_other_health_and_after_a_few_seconds(looked) -> None:
+async def test_a_page_is_good_for_two_seconds_and_for_two_more_while_the_next_is_made(looked) -> None:
     clock, facts = Hand(), [WELL]
     answers = Answers(lambda: facts[0], Counted(), clock)
-    await answers.page()
-    clock.at = NOW + timedelta(seconds=4)
-    await answers.page()
+    first = await answers.page()
+    facts[0] = replace(WELL, version="9.9.9")
+    clock.at = NOW + timedelta(seconds=1)
+    assert await answers.page() is first
     assert looked["page"] == 1
-    clock.at = NOW + timedelta(seconds=5)
-    await answers.page()
+    clock.at = NOW + timedelta(seconds=3)
+    assert await answers.page() is first
+    await settled(answers)
     assert looked["page"] == 2
-    facts[0] = replace(WELL)
-    await answers.page()
-    assert looked["page"] == 3
+    assert b"9.9.9" in await answers.page()
+    clock.at = NOW + timedelta(seconds=40)
+    facts[0] = replace(WELL, version="10.0.0")
+    assert b"10.0.0" in await answers.page()
+
+
+async def settled(answers: Answers) -> None:
+    """Until nothing is made in the background."""
+    await asyncio.wait(answers._making.values(), timeout=5)
+
+
+async def test_other_health_and_another_mode_are_shown_at_once(looked) -> None:
+    clock, facts = Hand(), [WELL]
+    answers = Answers(lambda: facts[0], Counted(), clock)
+    assert b"Not able" not in await answers.page()
+    facts[0] = TROUBLE
+    assert b"Not able" in await answers.page()
+    facts[0] = replace(WELL, mode="live")
+    assert b"m-live" in await answers.page()
     clock.at = NOW + timedelta(seconds=70)
-    assert b"Not able to trade" in await answers.page()
+    assert b"Not able" in await answers.page()
 
 
-async def test_metrics_are_rendered_once_a_second() -> None:
+async def test_metrics_are_rendered_once_in_two_seconds() -> None:
     clock, meters = Hand(), Counted()
     answers = Answers(lambda: WELL, meters, clock)
     for _ in range(50):
         answers.metrics()
     assert meters.rendered == 1
-    clock.at = NOW + timedelta(seconds=1)
+    clock.at = NOW + timedelta(seconds=2)
     answers.metrics()
     assert meters.rendered == 2
     assert meters.seen[1].at == clock.at

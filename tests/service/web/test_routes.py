@@ -99,7 +99,7 @@ async def test_health_turns_when_the_facts_grow_old_though_they_stay_the_same() 
         assert "robotrading_healthy 0.0" in (await service.client.get("/metrics")).text
 
 
-async def test_new_facts_are_answered_at_once() -> None:
+async def test_another_mode_is_answered_at_once() -> None:
     async with served(WELL) as service:
         before = await service.client.get("/")
         service.facts = replace(WELL, mode="live")

@@ -114,7 +114,7 @@ def test_sizes() -> None:
 
 @given(st.integers(0, 700))
 def test_every_row_is_shown_folded_or_counted(count: int) -> None:
-    made = table(list(range(count)))
+    made = table(list(range(count)), int)
     assert made.total == count
     assert list(made.shown + made.folded) == list(range(count - made.hidden))
     assert len(made.shown) <= 12
