@@ -19,6 +19,7 @@ class Exit(IntEnum):
     PARTLY = 3
     FAILED = 4
     BUSY = 5
+    GAVE_UP = 70
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -30,6 +31,7 @@ MEANING = {
     Exit.PARTLY: "A session was done in part: something was left out of its orders, or is in doubt.",
     Exit.FAILED: "A session failed, or the command could not do its work.",
     Exit.BUSY: "Another copy or command works with this account; nothing was started.",
+    Exit.GAVE_UP: "A part of the service ended by itself, so all of it was ended; its log says why.",
     Exit.INTERRUPTED: "Interrupted (Ctrl-C); the sessions were ended, the next run settles what they left open.",
     Exit.TERMINATED: "Ended by SIGTERM or SIGHUP, in the same way.",
 }

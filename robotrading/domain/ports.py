@@ -16,7 +16,7 @@ from robotrading.domain.claims import Claim, Lease, Occurrence
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent, Ticket
 from robotrading.domain.planning import Plan
-from robotrading.domain.report import Begun, Message, SessionReport
+from robotrading.domain.report import Begun, Ended, Message, SessionReport
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
 
@@ -146,6 +146,14 @@ class Ledger(Protocol):
         """The newest reports, newest first."""
         ...
 
+    def ended(self, limit: int = 30) -> Sequence[Ended]:
+        """The newest runs that have a report, newest first; cheap, whatever the size of their reports."""
+        ...
+
+    def report(self, run_id: str) -> SessionReport | None:
+        """A run's report, None while it has none."""
+        ...
+
     def save_plan(self, plan: Plan) -> None:
         """Keep a plan; one with the same id is replaced, since its decisions are the same."""
         ...
@@ -197,6 +205,10 @@ class Ledger(Protocol):
 
     def day_start_equity(self, account_id: str, since: datetime) -> Decimal | None:
         """The first equity recorded since an instant (the exchange day's start): the daily loss survives restarts."""
+        ...
+
+    def equity(self, account_id: str, since: datetime, limit: int = 1000) -> Sequence[tuple[datetime, Decimal]]:
+        """What was recorded since an instant, oldest first; the newest `limit` of it."""
         ...
 
     def pin_capital(self, account_id: str, day: date, amount: Decimal, currency: str) -> Decimal:

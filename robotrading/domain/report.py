@@ -62,6 +62,18 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has its report, without it."""
+
+    run_id: str
+    kind: AssetClass
+    mode: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReport:
     """Everything one session run did and left undone. Exactly one is stored per run, also when the run failed.
 
@@ -101,11 +113,12 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that travels with a message."""
+    """A file that travels with a message; with a `content_id` it is a picture that the HTML shows as `cid:`."""
 
     name: str
     content_type: str
     data: bytes
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,3 +151,5 @@ class Facts:
     free_bytes: int | None = None
     breakers: dict[str, bool] = field(default_factory=dict)
     waiting_mails: int = 0
+    schedule_trouble: str = ""
+    """Why the sessions cannot be started at their times just now, '' when they can."""

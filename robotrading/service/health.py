@@ -101,6 +101,14 @@ def _ledger(facts: Facts, _now: datetime, _bounds: HealthSettings) -> Iterator[C
         yield Check("ledger", Level.FINE, "the ledger answers")
 
 
+def _schedule(facts: Facts, _now: datetime, _bounds: HealthSettings) -> Iterator[Check]:
+    if facts.schedule_trouble:
+        found = f"the schedule cannot be kept: {facts.schedule_trouble}"
+        yield Check("schedule", Level.CRITICAL, found, "see `robotrading schedule`; it is tried again by itself")
+    else:
+        yield Check("schedule", Level.FINE, "sessions start at their times")
+
+
 def _halt(facts: Facts, _now: datetime, _bounds: HealthSettings) -> Iterator[Check]:
     if facts.book.halted:
         yield Check("halt", Level.CRITICAL, f"trading is halted: {facts.book.halted}", "`robotrading resume` ends it")
@@ -213,6 +221,7 @@ def _breakers(facts: Facts, _now: datetime, _bounds: HealthSettings) -> Iterator
 RULES: tuple[Rule, ...] = (
     _loop,
     _ledger,
+    _schedule,
     _halt,
     _broker,
     _doubts,

@@ -18,12 +18,15 @@ from datetime import datetime
 from robotrading.domain.claims import Claim, Occurrence
 from robotrading.domain.errors import LeaseLost, LedgerError, RobotradingError
 from robotrading.domain.instrument import AssetClass
-from robotrading.domain.report import SessionReport
+from robotrading.domain.report import Outcome, SessionReport
 from robotrading.service.scheduler import Duties
-from robotrading.session.due import Missed
+from robotrading.session.due import Due, Missed
 from robotrading.session.lease import Held, Post, hold
 from robotrading.session.lock import AlreadyRunning
-from robotrading.session.occurrence import Done, conclude_dead, run_id_of
+from robotrading.session.occurrence import LOOK_BACK, Done, conclude_dead, run_id_of
+
+WHOLE = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
+"""Outcomes after which nothing is left to be caught up."""
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +57,19 @@ class Trade:
 class Helpers:
     """What is done by others.
 
-    `run` makes a run in a process of its own and returns its one report, whatever became of it. `find` is the stored
-    report of a run; `epitaph` finds or writes the one of a run whose copy died. `deliver` renders and mails a report,
-    `alarm` tells people of an occurrence that was missed; both block for a bounded time and raise nothing but
-    `RobotradingError` and `OSError`.
+    `run` makes a run in a process of its own and returns its one report, whatever became of it. `settled` returns when
+    no process of an earlier copy runs the session here any more, or after a bounded time. `find` is the stored report
+    of a run; `epitaph` finds or writes the one of a run whose copy died. `deliver` renders and mails a report, `alarm`
+    tells people of an occurrence that was missed; both take a bounded time and raise nothing but `RobotradingError`
+    and `OSError`; what they return is for the log.
     """
 
     run: Callable[[Trade], Awaitable[SessionReport]]
+    settled: Callable[[AssetClass], Awaitable[None]]
     find: Callable[[str], SessionReport | None]
     epitaph: Callable[[Claim], SessionReport]
-    deliver: Callable[[SessionReport], Sequence[str]]
-    alarm: Callable[[Missed], Sequence[str]]
+    deliver: Callable[[SessionReport], Awaitable[Sequence[str]]]
+    alarm: Callable[[Missed], Awaitable[Sequence[str]]]
 
 
 class Occasions:
@@ -77,6 +82,7 @@ class Occasions:
         self._running: dict[AssetClass, Running] = {}
         self._occurrences: set[Occurrence] = set()
         self._telling: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
         self.stopping = False
         """Once set, nothing new is claimed or started."""
 
@@ -95,15 +101,11 @@ class Occasions:
             self._running[kind] = replace(self._running[kind], step=step)
 
     async def claims(self, since: datetime) -> Sequence[Claim]:
-        """Those due since an instant.
-
-        Raises `LedgerError` while another copy runs one of them: whether that one dies of it is not known yet.
-        """
+        """Those due since an instant; what another copy is at work on counts as finished, as it is for ours."""
         found = await asyncio.to_thread(self._post.claims.occurrences, since)
-        foreign = [one for one in found if one.finished_at is None and one.occurrence not in self._occurrences]
-        if foreign and not self._tenure.held:
-            await self._require_free(foreign[0])
-        return found
+        if not any(self._is_foreign(one) for one in found) or not await self._rival():
+            return found
+        return [replace(one, finished_at=one.claimed_at) if self._is_foreign(one) else one for one in found]
 
     async def claim(self, occurrence: Occurrence) -> bool:
         """Take it under the account's lease, which is kept until it has ended.
@@ -140,16 +142,17 @@ class Occasions:
             await self._finish(occurrence, Done("", missed.rule))
         await self._let_go(occurrence)
         if missed.alarming:
-            self._tell(lambda: self._helpers.alarm(missed))
+            self._tell(self._helpers.alarm(missed))
 
     async def start(self, occurrence: Occurrence) -> None:
         """Run it to its end and record what came of it; one that its copy died of is buried first."""
         try:
+            if occurrence.key not in self._mine and (occurrence in self._occurrences or self._is_busy(occurrence)):
+                return
             async with self._keeping(occurrence) as held:
                 run_id = run_id_of(occurrence)
                 if occurrence.key not in self._mine:
-                    report = await self._bury(occurrence, again=True)
-                    if report is None:
+                    if await self._bury(occurrence, again=True) is None:
                         return
                     run_id = f"{run_id}-{self._post.clock.now():%H%M%S}"
                 await self._run(Trade(occurrence.kind, run_id, held), occurrence)
@@ -179,23 +182,28 @@ class Occasions:
             async with stack:
                 await self._run(trade)
 
-        self._keep(asyncio.create_task(whole(), name=trade.run_id))
+        _keep(self._working, asyncio.create_task(whole(), name=trade.run_id))
         return trade.run_id
 
-    async def told(self, seconds: float) -> None:
-        """Wait for what is still being told or was asked for by a person, at most `seconds`."""
-        if self._telling:
-            await asyncio.wait(set(self._telling), timeout=seconds)
+    async def drain(self, seconds: float) -> None:
+        """Wait for the runs that the scheduler has not started itself, then cancel those that still run."""
+        await _ended(self._working, seconds)
 
-    async def bury(self) -> None:
-        """Conclude what dead copies left, when nobody works with the account. Raises `LedgerError`."""
-        since = self._post.clock.now()
+    async def told(self, seconds: float) -> None:
+        """Wait for what people are still to be told, at most `seconds`; then it is left."""
+        await _ended(self._telling, seconds)
+
+    async def take_over(self, decide: Callable[[Sequence[Claim]], Due]) -> None:
+        """Start or name what another copy has claimed and does not work on any more. Raises `LedgerError`."""
         if self.stopping or self._running:
             return
-        found = await asyncio.to_thread(self._post.claims.occurrences, since)
-        if any(one.finished_at is None for one in found):
-            async with self._tenure.share() as held:
-                await self._bury_others(held)
+        found = await self.claims(self._post.clock.now() - LOOK_BACK)
+        decided = decide([one for one in found if self._is_foreign(one)])
+        for missed in decided.missed:
+            await self.miss(missed)
+        for one in decided.run:
+            log.warning("%s was cut off when its copy ended; it starts again here", one.key)
+            _keep(self._working, asyncio.create_task(self.start(one), name=one.key))
 
     async def _run(self, trade: Trade, occurrence: Occurrence | None = None) -> None:
         self._running[trade.kind] = Running(trade.run_id, self._post.clock.now())
@@ -204,18 +212,23 @@ class Occasions:
         finally:
             self._running.pop(trade.kind, None)
         log.info("%s: %s", trade.run_id, report.verdict, extra={"run_id": trade.run_id, "session": trade.kind.value})
-        self._tell(lambda: self._helpers.deliver(report))
-        if occurrence is not None:
-            await self._finish(occurrence, Done(report.run_id, report.outcome))
+        self._tell(self._helpers.deliver(report))
+        if occurrence is None:
+            return
+        if self.stopping and report.outcome not in WHOLE:
+            log.warning("%s is left open: the next start catches up while there is time", occurrence.key)
+            return
+        await self._finish(occurrence, Done(report.run_id, report.outcome))
 
     async def _bury(self, occurrence: Occurrence, *, again: bool = False) -> SessionReport | None:
         """The report of a run whose copy died. With `again`, None when it had come to its end and is recorded so."""
+        await self._helpers.settled(occurrence.kind)
         report = await asyncio.to_thread(self._helpers.find, run_id_of(occurrence))
-        ended = report is not None and any(step.name != "process" for step in report.steps)
+        ended = report is not None and report.outcome in WHOLE
         if report is None:
             claim = Claim(occurrence, "an earlier copy", occurrence.due_at)
             report = await asyncio.to_thread(self._helpers.epitaph, await self._claim_of(occurrence) or claim)
-            self._tell(lambda found=report: self._helpers.deliver(found))  # type: ignore[misc]
+            self._tell(self._helpers.deliver(report))
         if ended or not again:
             await self._finish(occurrence, Done(report.run_id, report.outcome))
         return None if ended and again else report
@@ -227,7 +240,7 @@ class Occasions:
     async def _bury_others(self, held: Held) -> None:
         async def epitaph(claim: Claim) -> Done:
             report = await asyncio.to_thread(self._helpers.epitaph, claim)
-            self._tell(lambda: self._helpers.deliver(report))
+            self._tell(self._helpers.deliver(report))
             return Done(report.run_id, report.outcome)
 
         await conclude_dead(self._post, held, epitaph, self._occurrences)
@@ -249,41 +262,59 @@ class Occasions:
         if stack is not None:
             await stack.aclose()
 
+    def _is_foreign(self, claim: Claim) -> bool:
+        return claim.finished_at is None and claim.occurrence not in self._occurrences
+
+    def _is_busy(self, occurrence: Occurrence) -> bool:
+        return self.stopping or occurrence.kind in self._running
+
     def _require_leisure(self, kind: AssetClass) -> None:
         if self.stopping:
             raise LedgerError("the service is stopping; nothing new is started")
         if kind in self._running:
             raise LedgerError(f"{kind} runs already ({self._running[kind].run_id}); wait for it to end")
 
-    async def _require_free(self, claim: Claim) -> None:
+    async def _rival(self) -> bool:
+        """Whether another copy has the account, or had it a moment ago."""
         post = self._post
         lease = await asyncio.to_thread(post.claims.holder, post.name)
         if lease is None or lease.holder in ("", post.holder):
-            return
-        left = (lease.expires_at - post.clock.now()).total_seconds() + post.terms.grace
-        if left > 0:
-            raise LedgerError(f"{claim.occurrence.key} is run by {lease.holder}, who has the account just now")
+            return False
+        return (lease.expires_at - post.clock.now()).total_seconds() + post.terms.grace > 0
 
-    def _tell(self, work: Callable[[], Sequence[str]]) -> None:
-        """In a thread, and not waited for."""
+    def _tell(self, work: Awaitable[Sequence[str]]) -> None:
+        """Not waited for."""
 
         async def telling() -> None:
             try:
-                for note in await asyncio.to_thread(work):
+                for note in await work:
                     log.info("%s", note)
             except (RobotradingError, OSError) as error:
                 log.warning("what there is to tell could not be told: %s", error)
 
-        self._keep(asyncio.create_task(telling()))
+        _keep(self._telling, asyncio.create_task(telling(), name="telling people"))
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._telling.add(task)
-        task.add_done_callback(self._kept)
 
-    def _kept(self, task: asyncio.Task[None]) -> None:
-        self._telling.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s ended with an error", task.get_name(), exc_info=error)
+def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+    """Nobody awaits it; its error is told."""
+
+    def kept(done: asyncio.Task[None]) -> None:
+        tasks.discard(done)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.error("%s ended with an error", done.get_name(), exc_info=error)
+
+    tasks.add(task)
+    task.add_done_callback(kept)
+
+
+async def _ended(tasks: set[asyncio.Task[None]], seconds: float) -> None:
+    waiting = set(tasks)
+    if waiting:
+        _, late = await asyncio.wait(waiting, timeout=max(seconds, 0.0))
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
 
 class _Tenure:

@@ -82,11 +82,13 @@ class Ways:
     """How to end children, and who hears what they have counted.
 
     Once `let_go` is set they send nothing more: each has a little time for its report and is ended then. Once
-    `wind_down` is set they are asked to begin nothing new and to finish or cancel what is at work.
+    `wind_down` is set they are asked to begin nothing new and to finish or cancel what is at work. Once `hurry` is set
+    they are ended at once.
     """
 
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     wind_down: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
     counted: Callable[[Counted], None] = lambda _: None
 
 
@@ -123,11 +125,11 @@ async def _run(child: Child, clock: Clock, progress: Progress, ways: Ways) -> En
     asking = asyncio.create_task(_ask_to_stop(process, ways.wind_down))
     try:
         async with asyncio.timeout(child.deadline):
-            await _until_over(process, holding)
+            await _until_over(process, holding, ways.hurry)
     except TimeoutError:
         late = True
     finally:
-        await stop_group(process)
+        await stop_group(process, at_once=ways.hurry.is_set())
         asking.cancel()
         holding.cancel()
         leash.close()
@@ -137,14 +139,17 @@ async def _run(child: Child, clock: Clock, progress: Progress, ways: Ways) -> En
     return End(child.job, process.returncode or 0, late, seconds, last_words=_last_words(child.job.log_path))
 
 
-async def _until_over(process: asyncio.subprocess.Process, holding: asyncio.Task[None]) -> None:
-    """Until the child has ended, or has had its time for parting."""
+async def _until_over(process: asyncio.subprocess.Process, holding: asyncio.Task[None], hurry: asyncio.Event) -> None:
+    """Until the child has ended, has had its time for parting, or nobody has time any more."""
     ending = asyncio.create_task(process.wait())
+    hurrying = asyncio.create_task(hurry.wait())
     try:
-        await asyncio.wait({ending, holding}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({ending}, timeout=PARTING_SECONDS)
+        await asyncio.wait({ending, holding, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            await asyncio.wait({ending, hurrying}, timeout=PARTING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     finally:
         ending.cancel()
+        hurrying.cancel()
 
 
 async def _hold(leash: ExitStack, let_go: asyncio.Event) -> None:
@@ -195,9 +200,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "robotrading", *words]
 
 
-async def stop_group(process: asyncio.subprocess.Process) -> None:
+async def stop_group(process: asyncio.subprocess.Process, *, at_once: bool = False) -> None:
     """End a child and all that it started: a request first, then for good."""
-    if process.returncode is None:
+    if process.returncode is None and not at_once:
         _signal(process.pid, signal.SIGTERM)
         await _wait(process)
     _signal(process.pid, signal.SIGKILL)

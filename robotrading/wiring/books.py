@@ -113,6 +113,14 @@ class Book:
             yield claims
 
     @contextmanager
+    def service(self) -> Iterator[tuple[Database, SqlLedger, SqlClaims]]:
+        """Ledger and claims over one set of connections, for who keeps them open. Raises `LedgerError`."""
+        with self._opened() as database:
+            claims = SqlClaims(database)
+            _require_right_time(claims.clock_offset(SystemClock().now()))
+            yield database, SqlLedger(database), claims
+
+    @contextmanager
     def _opened(self) -> Iterator[Database]:
         database = open_database(self.database)
         try:

@@ -41,6 +41,7 @@ async def embedded_gateway(  # noqa: PLR0913  a world's parts, and two that have
     *,
     account: AccountSeed | None = None,
     drill: Callable[[Exchange], Drill] = lambda _: Drill(),
+    port: int = 0,
 ) -> AsyncIterator[int]:
     """Serve the sessions' instruments while the block runs; yields the port. The account's state stays in the book.
 
@@ -53,9 +54,9 @@ async def embedded_gateway(  # noqa: PLR0913  a world's parts, and two that have
     settings = GatewayServerSettings(market_name=book.mode)
     with StateFile(book.gateway_state) as state:
         server = GatewayServer(exchange, clock, settings, calendar=calendar, state=state, drill=drill(exchange))
-        port = await server.start("127.0.0.1", 0)
+        bound = await server.start("127.0.0.1", port)
         try:
-            yield port
+            yield bound
         finally:
             await server.stop()
 

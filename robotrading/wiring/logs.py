@@ -1,6 +1,6 @@
 """Where log lines go: a command's to a file, a session's to its run's folder, the service's to both file and console.
 
-Entry points: `log_command`, `log_session`, `log_service`, `secrets_in`.
+Entry points: `log_command`, `log_session`, `log_service`, `log_program`, `secrets_in`.
 Invariants: no secret of the configuration leaves in a line, whoever wrote it; where a file cannot be written its lines
 are dropped and nothing ends because of it.
 """
@@ -23,7 +23,8 @@ from robotrading.session.job import Job
 
 log = logging.getLogger("robotrading")
 
-NOISY = ("ib_insync", "ib_async", "apscheduler", "urllib3", "asyncio", "uvicorn", "alembic")
+CLIENTS = ("ib_insync", "ib_async")
+NOISY = ("apscheduler", "urllib3", "asyncio", "uvicorn", "alembic")
 """Libraries whose own chatter is worth a line only when something is wrong."""
 
 
@@ -46,6 +47,11 @@ def log_session(config: Config, job: Job) -> None:
     _use(config, _stream(config, known, as_json=config.log.format is LogFormat.JSON))
 
 
+def log_program(config: Config) -> None:
+    """A supervised program's: to standard error, which the supervisor keeps in a file."""
+    _use(config, _stream(config, {}, as_json=config.log.format is LogFormat.JSON))
+
+
 def log_service(config: Config) -> None:
     """To `logs/service.log`, and to standard output: text for a terminal, else as the files are."""
     console = _stream(config, {}, as_json=config.log.format is LogFormat.JSON and not sys.stdout.isatty(), out=True)
@@ -56,6 +62,8 @@ def _use(config: Config, *handlers: logging.Handler) -> None:
     logging.basicConfig(level=config.log.level.upper(), handlers=handlers, force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in CLIENTS:  # what they say is said by our adapter, with its way out
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     sys.excepthook = _last_words
 

@@ -21,6 +21,12 @@ from robotrading.domain.instrument import Instrument
 _EQUITY = select(equity.c.net_liquidation).where(equity.c.account_id == bindparam("of"))
 _EQUITY_AT = _EQUITY.where(equity.c.at == bindparam("then"))
 _EQUITY_SINCE = _EQUITY.where(equity.c.at >= bindparam("then")).order_by(equity.c.at).limit(1)
+_EQUITY_CURVE = (
+    select(equity.c.at, equity.c.net_liquidation)
+    .where(equity.c.account_id == bindparam("of"), equity.c.at >= bindparam("then"))
+    .order_by(equity.c.at.desc())
+    .limit(bindparam("most"))
+)
 _ADD_EQUITY = insert(equity).inline()
 _CAPITAL = select(day_capital.c.amount).where(
     day_capital.c.account_id == bindparam("of"),
@@ -62,6 +68,12 @@ class Holdings:
     def day_start_equity(self, account_id: str, since: datetime) -> Decimal | None:
         with self._database.transaction(reading=True) as connection:
             return connection.execute(_EQUITY_SINCE, {"of": account_id, "then": since}).scalar()
+
+    def equity(self, account_id: str, since: datetime, limit: int = 1000) -> Sequence[tuple[datetime, Decimal]]:
+        values = {"of": account_id, "then": since, "most": limit}
+        with self._database.transaction(reading=True) as connection:
+            rows = connection.execute(_EQUITY_CURVE, values).all()
+        return [(row.at, row.net_liquidation) for row in reversed(rows)]
 
     def pin_capital(self, account_id: str, day: date, amount: Decimal, currency: str) -> Decimal:
         with self._database.transaction() as connection:

@@ -13,7 +13,7 @@ from robotrading.adapters.ledger.tables import plans, session_runs, signals
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.planning import Plan
-from robotrading.domain.report import Begun, SessionReport
+from robotrading.domain.report import Begun, Ended, Outcome, SessionReport
 from robotrading.domain.signals import Signal
 
 _RUN = select(session_runs.c.finished_at).where(session_runs.c.run_id == bindparam("of"))
@@ -25,6 +25,20 @@ _REPORTS = (
     .order_by(session_runs.c.started_at.desc(), session_runs.c.run_id.desc())
     .limit(bindparam("most"))
 )
+_ENDED = (
+    select(
+        session_runs.c.run_id,
+        session_runs.c.kind,
+        session_runs.c.mode,
+        session_runs.c.started_at,
+        session_runs.c.finished_at,
+        session_runs.c.outcome,
+    )
+    .where(session_runs.c.finished_at.is_not(None))
+    .order_by(session_runs.c.started_at.desc(), session_runs.c.run_id.desc())
+    .limit(bindparam("most"))
+)
+_REPORT = select(session_runs.c.report).where(session_runs.c.run_id == bindparam("of"))
 _ADD_PLAN = insert(plans).inline()
 _FORGET_PLAN = delete(plans).where(plans.c.plan_id == bindparam("of"))
 _PLANS = select(plans.c.plan_id, plans.c.body)
@@ -69,6 +83,19 @@ class Runs:
     def last_reports(self, limit: int = 3) -> Sequence[SessionReport]:
         with self._database.transaction(reading=True) as connection:
             return [_read_report(row.report) for row in connection.execute(_REPORTS, {"most": limit})]
+
+    def ended(self, limit: int = 30) -> Sequence[Ended]:
+        with self._database.transaction(reading=True) as connection:
+            rows = connection.execute(_ENDED, {"most": limit}).all()
+            return [
+                Ended(r.run_id, AssetClass(r.kind), r.mode, r.started_at, r.finished_at, Outcome(r.outcome))
+                for r in rows
+            ]
+
+    def report(self, run_id: str) -> SessionReport | None:
+        with self._database.transaction(reading=True) as connection:
+            stored = connection.execute(_REPORT, {"of": run_id}).scalar()
+            return None if stored is None else _read_report(stored)
 
     def save_plan(self, plan: Plan) -> None:
         """The newest of the same id stays: its decisions are equal, its attempts and times are of today."""

@@ -1,0 +1,377 @@
+"""The daemon: what is started in which order, what keeps it alive, and how it ends.
+
+Entry points: `serve`, `Setup`, `Opened`.
+Start: HTTP (which answers 'the ledger was not read yet'), the ledger, then READY; the supervisor, the broker's probe
+and the lookout; the table of trading days, and with it the scheduler.
+Stop: nothing new is started; running sessions finish or cancel what is at work and leave their reports; then people
+are told, the supervised programs end, HTTP last. All of it within `service.stop_seconds`; a second signal ends it at
+once. Nothing that was started here outlives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from robotrading.adapters.calendar_table import CalendarUnusable, TableCalendar
+from robotrading.domain.errors import LedgerError
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.ports import Broker, Clock, Ledger
+from robotrading.execution.quiet import QuietTimes
+from robotrading.service.deeds import Deeds
+from robotrading.service.facts import Facts
+from robotrading.service.health import judge
+from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Sources
+from robotrading.service.manager import ServiceManager
+from robotrading.service.metrics import Meters
+from robotrading.service.occasions import Helpers, Occasions
+from robotrading.service.probe import Probe
+from robotrading.service.scheduler import Entry, Scheduler
+from robotrading.service.settings import ServiceSettings
+from robotrading.service.supervisor import Program, Supervisor
+from robotrading.service.watcher import Watcher
+from robotrading.service.web.app import make_app
+from robotrading.service.web.server import serving
+from robotrading.session.due import interrupted
+from robotrading.session.lease import Post
+from robotrading.session.processes import Counted, Ways
+
+log = logging.getLogger(__name__)
+
+GAVE_UP = 70
+"""Exit code of a daemon of which a part has ended by itself."""
+STATUS_SECONDS = 300.0
+_BEAT_SECONDS = 5.0
+_TAKE_OVER_SECONDS = 30.0
+_CALENDAR_SECONDS = 6 * 3600.0
+_CALENDAR_RETRY = 60.0
+_RESERVE = 15.0
+"""Of the time for a stop: for ending what did not end when it was asked to."""
+_NEW_YORK = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What there is once the ledger is open. `ledger` is for what a person asks for."""
+
+    post: Post
+    reader: Reader
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the daemon gives to those who run the sessions."""
+
+    ways: Ways
+    stepped: Callable[[AssetClass, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A daemon's parts that know the outside; `wiring/serve.py` fills it in.
+
+    `open` opens and migrates the ledger and blocks while it does. `calendar` is the table of trading days, made anew
+    where it must be. `staff` are those who run sessions and tell people, given the ledger.
+    """
+
+    settings: ServiceSettings
+    clock: Clock
+    place: Place
+    entries: Sequence[Entry]
+    programs: Sequence[Program]
+    quiet: QuietTimes
+    broker: Callable[[], Broker]
+    calendar: Callable[[date], Awaitable[TableCalendar]]
+    open: Callable[[], AbstractContextManager[Opened]]
+    staff: Callable[[Opened, Hooks], Helpers]
+    manager: ServiceManager = field(default_factory=ServiceManager)
+
+
+async def serve(setup: Setup) -> int:
+    """Serve until a signal; the exit code. Raises `LedgerError`, `CannotServe`, OSError when it cannot start."""
+    return await _Daemon(setup).run()
+
+
+class _Daemon:
+    """One life of the service."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup, self.clock = setup, setup.clock
+        self.stop, self.hurry = asyncio.Event(), asyncio.Event()
+        self.breakers: dict[str, bool] = {}
+        self.calendar: TableCalendar | None = None
+        self.calendar_trouble = ""
+        self.scheduler: Scheduler | None = None
+        self.occasions: Occasions | None = None
+        self.opened: Opened | None = None
+        self.meters = Meters(setup.place.version, setup.place.mode)
+        self.supervisor = Supervisor(setup.programs, setup.clock)
+        self.probe = Probe(setup.broker(), setup.clock, setup.quiet)
+        self.ways = Ways(hurry=self.hurry, counted=self._counted)
+        self.lookout = Lookout(setup.place, setup.clock, self._sources(), self._hearers())
+        self.tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def run(self) -> int:
+        """From the start to the exit code."""
+        self._hear_signals()
+        async with AsyncExitStack() as stack:
+            watcher = stack.enter_context(Watcher(self.setup.settings.watchdog_seconds))
+            beating = asyncio.create_task(self._beat(watcher))
+            stack.callback(beating.cancel)
+            await self._serve_http(stack)
+            self.opened = await self._open(stack)
+            self.occasions = Occasions(
+                self.opened.post,
+                [entry.kind for entry in self.setup.entries],
+                self.setup.staff(self.opened, Hooks(self.ways, self._stepped)),
+            )
+            await self.lookout.look(self.opened.reader)
+            self.setup.manager.ready(self._status())
+            log.info("ready: %s", self._status())
+            self._start(self.opened, self.occasions)
+            stack.push_async_callback(self._end)
+            gone = await self._until_told()
+        if gone:
+            return GAVE_UP
+        return 128 + signal.SIGTERM if self.hurry.is_set() else 0
+
+    # The start
+
+    def _hear_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        loop.add_signal_handler(signal.SIGHUP, self._refuse_reload)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self.stop.is_set():
+            log.warning("%s again: everything is ended at once", number.name)
+            self.hurry.set()
+        else:
+            log.info("%s: stopping within %g s", number.name, self.setup.settings.stop_seconds)
+        self.stop.set()
+
+    def _refuse_reload(self) -> None:
+        log.warning("SIGHUP: the configuration is read at the start only; restart the service to change it")
+
+    async def _serve_http(self, stack: AsyncExitStack) -> None:
+        settings = self.setup.settings
+        if not settings.port:
+            log.warning("service.port is 0: nothing is served over HTTP")
+            return
+        app = make_app(lambda: self.lookout.facts, self.meters, self.clock, settings, Deeds(self._desk, self.clock))
+        await stack.enter_async_context(serving(app, settings))
+
+    def _desk(self) -> tuple[Occasions, Ledger, Supervisor] | None:
+        """What a person's wishes need; None before the ledger is open and while it stops."""
+        if self.occasions is None or self.opened is None or self.stop.is_set():
+            return None
+        return self.occasions, self.opened.ledger, self.supervisor
+
+    async def _open(self, stack: AsyncExitStack) -> Opened:
+        opening = self.setup.open()
+        opened = await asyncio.to_thread(opening.__enter__)
+        stack.callback(opening.__exit__, None, None, None)
+        return opened
+
+    def _start(self, opened: Opened, occasions: Occasions) -> None:
+        self._task("supervisor", self.supervisor.run())
+        self._task("probe", self.probe.run())
+        self._task("lookout", self.lookout.run(opened.reader))
+        self._task("status", self._tell_status())
+        self._task("scheduler", self._keep_schedule(occasions))
+
+    def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks[name] = asyncio.create_task(work, name=name)
+
+    async def _until_told(self) -> bool:
+        """Until a signal, or until a part has ended by itself; whether it was that."""
+        told = asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait({told, *self.tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+        if self.stop.is_set():
+            return False
+        for name, task in self.tasks.items():
+            if task.done():
+                log.critical("the %s has ended by itself; the service gives up", name, exc_info=task.exception())
+        return True
+
+    # While it runs
+
+    async def _beat(self, watcher: Watcher) -> None:
+        """From the loop itself: whoever waits for this knows that it turns."""
+        manager = self.setup.manager
+        patience = min(self.setup.settings.watchdog_seconds, manager.watchdog_seconds or float("inf"))
+        while True:
+            manager.alive()
+            watcher.beat()
+            self.lookout.stopping = self.stop.is_set()
+            self.lookout.refresh()
+            await asyncio.sleep(min(_BEAT_SECONDS, patience / 4))
+
+    async def _tell_status(self) -> None:
+        while True:
+            await asyncio.sleep(STATUS_SECONDS)
+            said = self._status()
+            log.info("%s", said)
+            self.setup.manager.status(said)
+
+    def _status(self) -> str:
+        return status_line(self.lookout.facts, self.clock.now())
+
+    async def _keep_schedule(self, occasions: Occasions) -> None:
+        """The scheduler, once there is a calendar; a newer one as the year goes by, and what dead copies left."""
+        await self._first_calendar()
+        if self.calendar is None:
+            return
+        setup = self.setup
+        scheduler = Scheduler(
+            setup.entries, self.calendar, self.clock, occasions.duties, setup.settings.refresh_seconds
+        )
+        self.scheduler = scheduler
+        async with asyncio.TaskGroup() as group:
+            group.create_task(scheduler.run())
+            group.create_task(self._keep_calendar(scheduler))
+            group.create_task(self._take_over(occasions))
+
+    async def _first_calendar(self) -> None:
+        while self.calendar is None:
+            try:
+                self.calendar = await self.setup.calendar(self.clock.now().date())
+                self.calendar_trouble = ""
+            except CalendarUnusable as error:
+                log.error("no session can be started: %s", error)  # noqa: TRY400  told, with its way out
+                self.calendar_trouble = str(error)
+                await asyncio.sleep(_CALENDAR_RETRY)
+
+    async def _keep_calendar(self, scheduler: Scheduler) -> None:
+        while True:
+            await asyncio.sleep(_CALENDAR_SECONDS)
+            with suppress(CalendarUnusable):  # the one in use tells when it is used up
+                self.calendar = await self.setup.calendar(self.clock.now().date())
+                scheduler.use(self.calendar)
+
+    async def _take_over(self, occasions: Occasions) -> None:
+        rules = self.setup.settings.catch_up
+        while True:
+            await asyncio.sleep(_TAKE_OVER_SECONDS)
+            calendar = self.calendar
+            if calendar is None:
+                continue
+            try:
+                await occasions.take_over(lambda claims: interrupted(claims, self.clock.now(), rules, calendar))  # noqa: B023  awaited here
+            except LedgerError as error:
+                log.warning("what another copy may have left is looked at again: %s", error)
+
+    def _stepped(self, kind: AssetClass, step: str) -> None:
+        if self.occasions is not None:
+            self.occasions.stepped(kind, step)
+
+    def _counted(self, counted: Counted) -> None:
+        self.meters.saw_calls(counted.calls)
+        self.breakers.update(counted.breakers)
+
+    def _sources(self) -> Sources:
+        return Sources(
+            running=lambda: self.occasions.running if self.occasions else {},
+            upcoming=lambda: self.scheduler.upcoming if self.scheduler else {},
+            programs=lambda: self.supervisor.standings,
+            broker=lambda: self.probe.facts,
+            breakers=lambda: dict(self.breakers),
+            calendar=lambda: self.calendar,
+            trouble=lambda: self.scheduler.trouble if self.scheduler else self.calendar_trouble,
+        )
+
+    def _hearers(self) -> Hearers:
+        return Hearers(self.meters.saw_report, self.meters.saw_latency)
+
+    # The end
+
+    async def _end(self) -> None:
+        self.stop.set()
+        end = self.clock.monotonic() + self.setup.settings.stop_seconds
+        self.setup.manager.stopping("stopping: sessions finish or cancel what is at work")
+        ending = asyncio.create_task(self._end_in_order(end))
+        hurrying = asyncio.create_task(self.hurry.wait())
+        await asyncio.wait({ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            ending.cancel()
+            await asyncio.wait({ending})
+            await self._end_at_once()
+        hurrying.cancel()
+        await _cancelled(self.tasks.values())
+        log.info("stopped: %s", status_line(self.lookout.facts, self.clock.now()))
+
+    async def _end_in_order(self, end: float) -> None:
+        """Sessions, what people are told, programs."""
+
+        def left(reserve: float = 0.0) -> float:
+            return max(end - self.clock.monotonic() - reserve, 0.0)
+
+        reserve = min(_RESERVE, self.setup.settings.stop_seconds / 3)
+        occasions, scheduler = self.occasions, self.scheduler
+        if occasions is not None:
+            occasions.stopping = True
+        await _cancelled([self.tasks["scheduler"], self.tasks["status"]])
+        self.ways.wind_down.set()
+        if scheduler is not None:
+            for one in await scheduler.drain(left(reserve)):
+                log.warning("%s did not end in time and was ended", one.key)
+        if occasions is not None:
+            await occasions.drain(left(reserve))
+            if self.opened is not None:
+                await self.lookout.look(self.opened.reader)
+            await occasions.told(left(reserve / 2))
+        self.supervisor.stop()
+        await asyncio.wait([self.tasks["supervisor"]], timeout=left())
+        if not self.tasks["supervisor"].done():
+            self.supervisor.stop()
+            await asyncio.wait([self.tasks["supervisor"]], timeout=_BEAT_SECONDS)
+
+    async def _end_at_once(self) -> None:
+        """`hurry` has ended the sessions' processes already."""
+        self.supervisor.stop()
+        self.supervisor.stop()
+        if self.scheduler is not None:
+            await self.scheduler.drain(1.0)
+        if self.occasions is not None:
+            await self.occasions.drain(1.0)
+            await self.occasions.told(0.0)
+        await asyncio.wait([self.tasks["supervisor"]], timeout=_BEAT_SECONDS)
+
+
+def status_line(facts: Facts, now: datetime) -> str:
+    """Able to trade or why not, positions, what was closed today, the day's gain."""
+    book = facts.book
+    positions = sum(position.quantity > 0 for position in book.owned)
+    said = [judge(facts, now).sentence, f"{positions} active positions", f"{book.closed_today} closed today"]
+    gain = day_gain(facts, now)
+    if gain is not None:
+        said.append(f"{gain:+,.2f} {book.currency} today")
+    return "; ".join(said)
+
+
+def day_gain(facts: Facts, now: datetime) -> float | None:
+    """The newest equity less the first one of the day in New York, None where less than two are known."""
+    today = now.astimezone(_NEW_YORK).date()
+    points = [point.value for point in facts.book.equity if point.at.astimezone(_NEW_YORK).date() == today]
+    return float(points[-1] - points[0]) if len(points) > 1 else None
+
+
+async def _cancelled(tasks: Any) -> None:
+    """Cancel, and wait for the end; errors were told."""
+    waiting = [task for task in tasks if not task.done()]
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.wait(waiting)

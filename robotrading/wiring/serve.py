@@ -1,0 +1,346 @@
+"""The service, put together from a configuration.
+
+Entry points: `serve_config` (the daemon), `serve_gateway` (the embedded gateway as a program of its own),
+`deliver_run` (reports for people, in a process of its own).
+Nothing here loads what only a session needs: that is for the children.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from robotrading import __version__
+from robotrading.adapters.clock import SystemClock
+from robotrading.adapters.ledger.positions import SqlPositionBook
+from robotrading.config.model import Config
+from robotrading.domain.claims import Claim
+from robotrading.domain.errors import ConfigError, RobotradingError
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.ports import Broker, Ledger
+from robotrading.domain.report import Message, SessionReport
+from robotrading.execution.quiet import QuietTimes
+from robotrading.service.calendar import current_calendar
+from robotrading.service.daemon import Hooks, Opened, Setup, serve
+from robotrading.service.lookout import Place, Reader
+from robotrading.service.manager import manager_from
+from robotrading.service.occasions import Helpers, Trade
+from robotrading.service.scheduler import Entry
+from robotrading.service.supervisor import Program
+from robotrading.session.bereaved import Occasion, conclude, conclude_claim
+from robotrading.session.due import Missed
+from robotrading.session.job import Job
+from robotrading.session.lease import Post
+from robotrading.session.lock import AlreadyRunning, held, session_lock
+from robotrading.session.processes import Child, Ways, command, run_children, stop_group
+from robotrading.session.schedule import parse_schedule
+from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_embedded, load_config
+from robotrading.wiring.logs import log_command, log_program, log_service
+from robotrading.wiring.pace import share_pace
+from robotrading.wiring.timetable import TABLE
+
+log = logging.getLogger(__name__)
+
+GATEWAY_PROGRAM = "gateway"
+_EMBEDDED_ACCOUNT = "DU1000001"  # as in wiring/gateway.py, which brings the pretend exchange along
+_ORPHAN_SECONDS = 30.0
+_DELIVER_SECONDS = 300.0
+_GATEWAY_STOP_SECONDS = 10.0
+
+
+def serve_config(file: Path | None) -> int:
+    """Serve until told to stop; the exit code. Raises `RobotradingError` when it cannot start."""
+    orders = Orders(config=file)
+    config = load_config(orders)
+    log_service(config)
+    if not config.enabled:
+        raise ConfigError("no session is enabled; set sessions.<name>.enabled to true")
+    book = book_for(config, orders)
+    with ExitStack() as stack:
+        stack.enter_context(_alone(book, embedded=is_embedded(config, orders)))
+        return asyncio.run(serve(_Parts(orders, config, book).setup()))
+
+
+@contextmanager
+def _alone(book: Book, *, embedded: bool) -> Iterator[None]:
+    """One service for each book on a host; with the pretend gateway inside, no other command either."""
+    with ExitStack() as stack:
+        taken = f"the service runs already for the {book.mode} account"
+        stack.enter_context(held(book.root.parent / f"{book.root.name}.service.lock", taken))
+        if embedded:
+            stack.enter_context(book.alone())
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the daemon is made of."""
+
+    orders: Orders
+    config: Config
+    book: Book
+
+    @property
+    def embedded(self) -> bool:
+        return is_embedded(self.config, self.orders)
+
+    def setup(self) -> Setup:
+        """Everything but the ledger, which the daemon opens itself."""
+        config, book = self.config, self.book
+        port = _gateway_port(book) if self.embedded else 0
+        service = config.service
+        return Setup(
+            settings=service,
+            clock=SystemClock(),
+            place=self._place(),
+            entries=[
+                Entry(kind, parse_schedule(config.sessions[kind].schedule, kind), service.catch_up)
+                for kind in config.enabled
+            ],
+            programs=[self._gateway(port)] if port else [],
+            quiet=QuietTimes() if self.embedded else config.quiet,
+            broker=lambda: self._broker(port),
+            calendar=lambda today: current_calendar(config.state_dir / TABLE, today),
+            open=self._open,
+            staff=lambda opened, hooks: self._staff(opened, hooks, port),
+            manager=manager_from(os.environ),
+        )
+
+    def _place(self) -> Place:
+        config, book = self.config, self.book
+        sessions = {kind: (one.enabled, one.schedule, one.deadline) for kind, one in config.sessions.items()}
+        return Place(
+            version=__version__,
+            mode=book.mode,
+            place="PostgreSQL" if book.url else str(book.root / "ledger.db"),
+            holder=holder_name(),
+            lease=book.account,
+            folder=config.state_dir,
+            path=None if book.url else book.root / "ledger.db",
+            account_id=_EMBEDDED_ACCOUNT if self.embedded else config.broker.account,
+            currency=config.capital.currency,
+            started_at=SystemClock().now(),
+            sessions=sessions,
+        )
+
+    def _gateway(self, port: int) -> Program:
+        """The pretend exchange as a child; it ends when its standard input does."""
+        words = ["serve-gateway", "--port", str(port)]
+        if self.orders.file:
+            words += ["--config", str(self.orders.file.absolute())]
+        return Program(
+            GATEWAY_PROGRAM,
+            tuple(command(*words)),
+            self.config.state_dir / "logs" / "gateway.log",
+            stop_seconds=_GATEWAY_STOP_SECONDS,
+        )
+
+    def _broker(self, port: int) -> Broker:
+        """Under an id of its own: the base id is for people's commands, each session has another."""
+        from robotrading.adapters.ibkr.broker import IbkrBroker  # noqa: PLC0415  brings the broker's library along
+
+        settings = self.config.gateway(prices=True)
+        if port:
+            settings = replace(settings, host="127.0.0.1", port=port, account=_EMBEDDED_ACCOUNT, paper=True)
+        return IbkrBroker(settings, SystemClock())
+
+    @contextmanager
+    def _open(self) -> Iterator[Opened]:
+        with self.book.service() as (database, ledger, claims):
+            holder = "this machine" if self.embedded else holder_name()
+            post = Post(claims, SystemClock(), self.book.account, holder)
+            reader = Reader(self._place(), SystemClock(), ledger, SqlPositionBook(database), claims)
+            yield Opened(post, reader, ledger)
+
+    def _staff(self, opened: Opened, hooks: Hooks, port: int) -> Helpers:
+        ledger, people = opened.ledger, _People(self.orders, self.config)
+        sessions = _Sessions(self, ledger, hooks, port)
+
+        def epitaph(claim: Claim) -> SessionReport:
+            return conclude_claim(claim, ledger, self.book.mode, SystemClock().now())
+
+        return Helpers(sessions.run, sessions.settled, ledger.report, epitaph, people.deliver, people.alarm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """Sessions as child processes, as `robotrading run` makes them."""
+
+    parts: _Parts
+    ledger: Ledger
+    hooks: Hooks
+    port: int
+
+    async def run(self, trade: Trade) -> SessionReport:
+        """One run to its report; it is let go when the lease is lost."""
+        clock, config, kind = SystemClock(), self.parts.config, trade.kind
+        began = clock.now()
+        ways = replace(self.hooks.ways, let_go=asyncio.Event())
+        letting_go = asyncio.create_task(_follow(trade, ways))
+        try:
+            child = Child(self._job(trade), config.sessions[kind].deadline)
+            (end,) = await run_children([child], clock, lambda _job, step, *_: self.hooks.stepped(kind, step), ways)
+        finally:
+            letting_go.cancel()
+        occasion = Occasion(began.date(), self.parts.book.mode, clock.now())
+        return await asyncio.to_thread(conclude, end, self.ledger, occasion)
+
+    async def settled(self, kind: AssetClass) -> None:
+        """Until no process of an earlier daemon holds the session's lock."""
+        end = SystemClock().monotonic() + _ORPHAN_SECONDS
+        while SystemClock().monotonic() < end:
+            try:
+                with session_lock(self.parts.book.root / "locks", kind):
+                    return
+            except AlreadyRunning:
+                await asyncio.sleep(0.5)
+
+    def _job(self, trade: Trade) -> Job:
+        config, file = self.parts.config, self.parts.orders.file
+        return Job(
+            run_id=trade.run_id,
+            kind=trade.kind,
+            folder=str(self.parts.book.run_folder(trade.run_id).absolute()),
+            config=str(file.absolute()) if file else "",
+            gateway_port=self.port,
+            messages_per_second=share_pace(config, config.enabled)[trade.kind],
+            lease=trade.held.lease,
+        )
+
+
+async def _follow(trade: Trade, ways: Ways) -> None:
+    await trade.held.lost.wait()
+    ways.let_go.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Reports and alarms; drawing and mailing are a child's work."""
+
+    orders: Orders
+    config: Config
+
+    async def deliver(self, report: SessionReport) -> Sequence[str]:
+        """Pages beside the run's files, and mail where it is set up; notes for the log."""
+        words = ["session-report", report.run_id]
+        if self.orders.file:
+            words += ["--config", str(self.orders.file.absolute())]
+        process = await asyncio.create_subprocess_exec(
+            *command(*words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(_DELIVER_SECONDS):
+                said, _ = await process.communicate()
+        finally:
+            await stop_group(process)
+        return said.decode(errors="replace").splitlines()
+
+    async def alarm(self, missed: Missed) -> Sequence[str]:
+        """A short mail: a session was not run."""
+        kind, due = missed.occurrence.kind, missed.occurrence.due_at
+        subject = f"robotrading: the {kind} session due at {due:%Y-%m-%d %H:%M} UTC was not run"
+        text = f"The {kind} session was not run: {missed.reason}.\n\n`robotrading run {kind}` runs it now.\n"
+        page = f"<p>{text}</p>"
+        return await asyncio.to_thread(_mail, self.config, Message(subject, text, page))
+
+
+def _mail(config: Config, message: Message) -> Sequence[str]:
+    from robotrading.adapters.notify.mail import MailNotifier  # noqa: PLC0415
+    from robotrading.adapters.notify.nomail import how_to_set_up, missing  # noqa: PLC0415
+
+    if missing(config.mail):
+        return [how_to_set_up(config.mail)]
+    told = MailNotifier(config.mail, SystemClock()).send(message, config.mail.recipients)
+    return [str(skip) for skip in told.values() if skip is not None]
+
+
+def deliver_run(file: Path | None, run_id: str) -> Sequence[str]:
+    """Draw and mail the report of a run that is in the ledger; notes. Raises `RobotradingError`."""
+    from robotrading.wiring.runs import deliver_reports  # noqa: PLC0415  brings what draws
+
+    orders = Orders(config=file)
+    config = load_config(orders)
+    log_command(config)
+    with book_for(config, orders).ledger() as ledger:
+        report = ledger.report(run_id)
+    if report is None:
+        raise RobotradingError(f"run {run_id} has no report in the ledger; `robotrading status` shows the newest runs")
+    return deliver_reports(config, orders, [report]).notes
+
+
+async def serve_gateway(file: Path | None, port: int) -> None:
+    """Serve the sessions' instruments on loopback until standard input ends, or a signal comes.
+
+    Raises `RobotradingError`, and OSError when the port is taken.
+    """
+    from robotrading.adapters.calendar import ExchangeCalendar  # noqa: PLC0415
+    from robotrading.wiring.gateway import embedded_gateway  # noqa: PLC0415  brings the pretend exchange along
+
+    orders = Orders(config=file)
+    config = load_config(orders)
+    log_program(config)
+    clock, stop = SystemClock(), asyncio.Event()
+    _until_alone(stop)
+    serving = embedded_gateway(config, book_for(config, orders), config.enabled, clock, ExchangeCalendar(), port=port)
+    async with serving as bound:
+        log.info("the embedded gateway serves on 127.0.0.1:%d", bound)
+        await stop.wait()
+
+
+def _until_alone(stop: asyncio.Event) -> None:
+    import signal  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def heard() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            stop.set()
+
+    with contextlib.suppress(PermissionError):  # a file or nothing at all, which cannot be waited for
+        loop.add_reader(sys.stdin.fileno(), heard)
+
+
+def _gateway_port(book: Book) -> int:
+    """The same port as ever, while it is free: what looks at the gateway finds it again after a restart."""
+    path = book.root / "gateway.port"
+    known = _read_port(path)
+    if known and _is_free(known):
+        return known
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port = int(any_port.getsockname()[1])
+    book.root.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{port}\n", encoding="ascii")
+    return port
+
+
+def _read_port(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
