@@ -21,6 +21,7 @@ from robotrading.cli import (
     run,
     schedule,
     selftest,
+    serve,
     session,
     status,
 )
@@ -58,6 +59,7 @@ def root(
 app.command(rich_help_panel="Trade")(run.demo)
 app.command(rich_help_panel="Trade")(run.plan)
 app.command("run", rich_help_panel="Trade")(run.run)
+app.command(rich_help_panel="Trade")(serve.serve)
 app.command(rich_help_panel="Trade")(halt.halt)
 app.command(rich_help_panel="Trade")(halt.resume)
 app.command(rich_help_panel="Look")(status.status)
@@ -71,6 +73,8 @@ app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
 app.command("selftest", rich_help_panel="Practise")(selftest.selftest)
 app.command("session", hidden=True)(session.session)
 app.command("session-calendar", hidden=True)(calendar.session_calendar)
+app.command("session-report", hidden=True)(serve.session_report)
+app.command("serve-gateway", hidden=True)(serve.serve_gateway)
 
 
 def main() -> None:
