@@ -59,6 +59,11 @@ if sys.argv[1:2] in (["doctor"], ["config"]):
 """
 
 
+def say(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
 @dataclass
 class Drill:
     """One machine, and what has been seen so far."""
@@ -70,7 +75,7 @@ class Drill:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """One line of the table."""
-        print(f"... {name}", flush=True)
+        say(f"... {name}")
         started, self._words = time.monotonic(), ""
         yield
         self.seen.append((name, time.monotonic() - started, self._words))
@@ -272,19 +277,19 @@ def play(drill: Drill) -> int:
         for scene in SCENES:
             scene(drill)
     except AssertionError as error:
-        print(f"{drill.table()}\n\nFAILED: {error}\nEverything that was said: {drill.machine.log}")
+        say(f"{drill.table()}\n\nFAILED: {error}\nEverything that was said: {drill.machine.log}")
         return 1
-    print(drill.table())
+    say(drill.table())
     return 0
 
 
 def main() -> int:
     """Set the stage, play every scene, tear it down; the log stays when something did not hold."""
     if reason := cannot():
-        print(f"skipped: {reason}")
+        say(f"skipped: {reason}")
         return 0
     folder = Path(tempfile.mkdtemp(prefix="robotrading-drill-", dir="/var/tmp"))
-    drill = Drill(Machine(folder / "root", wheelhouse(), folder / "log"))
+    drill = Drill(Machine(folder / "root", wheelhouse(debian_tree()), folder / "log"))
     code = 1
     try:
         prepare(drill.machine.root)

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from packaging.requirements import Requirement
+
 REPOSITORY = Path(__file__).parents[2]
 STORE = Path("/var/tmp/robotrading-nspawn")  # kept between drills: the tree and the wheels
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,libgomp1"
@@ -49,15 +51,37 @@ def debian_tree() -> Path:
     return tree
 
 
-def wheelhouse() -> Path:
-    """Everything that an installation fetches, so that the machine needs no network."""
-    pins = REPOSITORY / "requirements.txt"
-    wheels = STORE / f"wheels-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
+def wheelhouse(tree: Path) -> Path:
+    """Everything that an installation in the tree fetches, for its Python, so that the machine needs no network."""
+    asked = ["chroot", str(tree), "python3", "-c", "import platform; print(platform.python_version())"]
+    version = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    pins = _meant_for(version, _committed("requirements.txt"))
+    wheels = STORE / f"wheels-{version}-{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
     if not (wheels / ".complete").exists():
-        words = [sys.executable, "-m", "pip", "download", "--quiet", "-r", str(pins), "setuptools>=77", "wheel"]
-        subprocess.run([*words, "--dest", str(wheels)], check=True, stdout=sys.stderr, timeout=1200)
+        wheels.mkdir(parents=True, exist_ok=True)
+        (wheels / "pins.txt").write_text(pins)
+        words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"--python-version={version}"]
+        words += ["-r", str(wheels / "pins.txt"), "setuptools>=77", "wheel", "--dest", str(wheels)]
+        subprocess.run(words, check=True, stdout=sys.stderr, timeout=1200)
         (wheels / ".complete").touch()
     return wheels
+
+
+def _committed(name: str) -> str:
+    words = ["git", "-C", str(REPOSITORY), "show", f"HEAD:{name}"]
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def _meant_for(version: str, requirements: str) -> str:
+    """The pins that hold for that Python; pip itself would judge by the one it runs on."""
+    target = {"python_full_version": version, "python_version": version.rpartition(".")[0]}
+    kept = []
+    for line in requirements.splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            if pin.marker is None or pin.marker.evaluate(target):
+                kept.append(f"{pin.name}{pin.specifier}")
+    return "\n".join(kept)
 
 
 def copy_of_sources(target: Path) -> None:
@@ -111,7 +135,7 @@ class Machine:
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": "/wheels",
         }
-        words = ["nsenter", f"--target={self._leader}", "--all", "--wd=/", "/bin/bash", "-c", command]
+        words = ["nsenter", f"--target={self._leader}", "--all", "/bin/bash", "-c", f"cd /\n{command}"]
         done = subprocess.run(
             words,
             env=environment,

@@ -1,0 +1,135 @@
+"""Alert rules and dashboard ask for what the service tells, and each alert has been seen to come and go."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from robotrading.service.health import judge
+from robotrading.service.metrics import Meters
+from tests.service.test_health import NOW, WELL
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+RULES = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))
+TESTS = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text(encoding="utf-8"))
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/robotrading.json").read_text(encoding="utf-8"))
+ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]
+BY_PROMETHEUS = {"up", "ALERTS"}
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+_GROUPED = re.compile(r"\b(?:by|on|without|ignoring)\s*\([^)]*\)")
+_BRACES = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
+_NAME = re.compile(r"\b[a-zA-Z_:][a-zA-Z0-9_:]*\b(?!\s*\()")
+_WORDS = {"and", "or", "unless", "bool", "offset"}
+
+
+def told() -> set[str]:
+    """The name of each sample that the service can render, of an empty family as well."""
+    meters = Meters("1", "paper")
+    meters.saw_facts(WELL, judge(WELL, NOW))
+    ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
+    return {
+        family.name + end
+        for family in text_string_to_metric_families(meters.render().decode())
+        for end in ends.get(family.type, [""])
+    }
+
+
+def asked(expression: str) -> set[str]:
+    """The metrics that an expression of PromQL names."""
+    bare = _BRACES.sub("", _GROUPED.sub("", _TEXT.sub('""', expression)))
+    return {name for name in _NAME.findall(bare) if name not in _WORDS}
+
+
+def panels() -> Iterator[dict[str, Any]]:
+    yield from (panel for panel in DASHBOARD["panels"] if panel["type"] != "row")
+
+
+def expressions() -> list[tuple[str, str]]:
+    rules = [(rule["alert"], rule["expr"]) for rule in ALERTS]
+    shown = [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
+    return rules + shown + [(one["name"], one["expr"]) for one in DASHBOARD["annotations"]["list"]]
+
+
+def test_names_are_found_in_an_expression() -> None:
+    expression = 'time() - max by (a, b) (first{c="d"} > 5e3) or on (e) rate(second_total[5m]) unless third'
+    assert asked(expression) == {"first", "second_total", "third"}
+
+
+@pytest.mark.parametrize(("where", "expression"), expressions())
+def test_what_is_asked_for_is_told(where: str, expression: str) -> None:
+    assert asked(expression)
+    assert asked(expression) <= told() | BY_PROMETHEUS, where
+
+
+def test_the_checks_that_rules_name_exist() -> None:
+    named = {name for rule in ALERTS for name in re.findall(r'check="([^"]+)"', rule["expr"])}
+    assert named
+    assert named <= {check.name for check in judge(WELL, NOW).checks}
+
+
+def test_what_the_service_tells_is_shown() -> None:
+    shown = {name for panel in panels() for target in panel["targets"] for name in asked(target["expr"])}
+    own = {name for name in told() if not name.startswith("process_") and not name.endswith(("_sum", "_count"))}
+    assert own - shown == {"robotrading_session_duration_seconds_bucket"}
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"].keys() == {"summary", "remedy"}
+    assert not rule["annotations"]["summary"].endswith(".")
+    assert rule["annotations"]["remedy"].endswith(".")
+
+
+@pytest.mark.parametrize("name", [rule["alert"] for rule in ALERTS])
+def test_an_alert_is_tried_before_while_and_after(name: str) -> None:
+    cases = next(case for case in TESTS["tests"] if case["name"] == name)["promql_expr_test"]
+    assert [bool(case["exp_samples"]) for case in cases] == [False, True, False]
+    assert all(f'"{name}"' in case["expr"] for case in cases)
+
+
+def test_an_alert_has_one_name() -> None:
+    assert len({rule["alert"] for rule in ALERTS}) == len(ALERTS)
+
+
+def promtool(*words: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    return subprocess.run([program, *words], cwd=PROMETHEUS, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "words", [("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")]
+)  # fmt: skip
+def test_promtool_agrees(words: tuple[str, ...]) -> None:
+    done = promtool(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_panels_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + dx, at["y"] + dy) for dx in range(at["w"]) for dy in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+
+
+def test_panels_have_their_own_ids_and_the_provisioned_source() -> None:
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8"))
+    (prometheus,) = source["datasources"]
+    assert {panel["datasource"]["uid"] for panel in panels()} == {prometheus["uid"]}
