@@ -86,6 +86,14 @@ def test_credentials_of_systemd_come_last(tmp_path: Path) -> None:
     assert load(None, {**env, "ALPHA_VANTAGE_KEY": "nearer"}).feeds.alpha_vantage.api_key == "nearer"
 
 
+@pytest.mark.parametrize("folder", ["plain", "sealed"])
+def test_a_folder_of_credentials_names_its_files_after_itself(tmp_path: Path, folder: str) -> None:
+    """systemd puts the credential's name before the file's: LoadCredential=plain:/etc/robotrading/credentials."""
+    (tmp_path / f"{folder}_ALPHA_VANTAGE_KEY").write_text("from-systemd")
+    config = load(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert config.feeds.alpha_vantage.api_key == "from-systemd"
+
+
 @pytest.mark.parametrize(
     ("env", "parts"),
     [
