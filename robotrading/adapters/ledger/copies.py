@@ -70,7 +70,7 @@ def _put_back(ledger: Path, copy: Path) -> PutBack:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_WAIT_SECONDS)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_WAIT_SECONDS)
 
 
 def _schema(ledger: sqlite3.Connection) -> str:
