@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from robotrading.adapters.notify.report.backdrop import Backdrop, Benchmark, Chart, Worth
 from robotrading.domain.book import Account, Position
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Fill, Intent, OrderType, Side, Ticket, TicketStatus
@@ -237,6 +238,129 @@ def hostile() -> SessionReport:
     )
 
 
+def nothing_spent() -> SessionReport:
+    """Orders left, none was filled, and the session has no budget: every ratio has a zero beneath it."""
+    intents = (intent("AAPL", quantity="120", price="255.46"), intent("MSFT", quantity="3", price="0.00"))
+    tickets = tuple(
+        Ticket(item, TicketStatus.CANCELLED, 1900000001, reason="not filled within 60 s", updated_at=NOW)
+        for item in intents
+    )
+    return report(
+        Outcome.PARTLY,
+        steps=(StepResult("plan", 0.1), StepResult("buys", 0.0)),
+        plan=plan(
+            intents, (), (line("AAPL", "0", "0", "0", price="255.46"), line("MSFT", "0", "0", "0", price=None)), "0"
+        ),
+        targets=targets(("AAPL", "0"), ("MSFT", "0")),
+        tickets=tickets,
+        account=account(net_liquidation=D(0), cash={}, day_start_value=D(0)),
+    )
+
+
+def all_failed() -> SessionReport:
+    """Every order was refused, and the halt is on."""
+    intents = tuple(intent(name, quantity="100") for name in ("AAA", "BBB", "CCC"))
+    reasons = (("margin too small", 201), ("no permission to trade it", 203), ("", None))
+    tickets = tuple(
+        Ticket(item, TicketStatus.REJECTED, reason=reason, code=code)
+        for item, (reason, code) in zip(intents, reasons, strict=True)
+    )
+    return report(
+        Outcome.FAILED,
+        steps=(StepResult("plan", 0.1), StepResult("buys", 1.0, (), f"the broker took no order of {ACCOUNT}")),
+        plan=plan(intents, (), [line(item.instrument.symbol, "0", "0.08", "0.08") for item in intents]),
+        notes=("trading is halted, no order leaves until `robotrading resume`: the person wants to look",),
+        tickets=tickets,
+        account=account(net_liquidation=D("990000")),
+    )
+
+
+def blocked() -> SessionReport:
+    """One order of unknown fate, one holding that a split has changed, one order of an earlier run."""
+    made = intent("AAA", quantity="100")
+    split = (
+        "BBB: 50 were held on 2025-09-25 and 100 are held now, which looks like a 2:1 split; nothing is traded in it "
+        "until you say how many of them are the bot's, e.g. `robotrading positions set BBB 100 --owner SESSION --reason "
+        "split`"
+    )
+    refusals = (
+        Refusal(share("BBB"), RefusalRule.OPEN_ORDER, split),
+        Refusal(share("CCC"), RefusalRule.OPEN_ORDER, "rt-eq-20250925-CCC-B-1 has no known end (unknown since 19:46)"),
+        Refusal(share("DDD"), RefusalRule.WITHIN_BAND, "holds 8.3 %, target 8.5 %: within the band of +-1.0 %"),
+    )
+    lines = tuple(line(name, "0.08", "0.085", "0.08", "80") for name in ("BBB", "CCC", "DDD"))
+    return report(
+        Outcome.PARTLY,
+        steps=(StepResult("plan", 0.1), StepResult("buys", 61.0)),
+        plan=plan((made,), refusals, (line("AAA", "0", "0.085", "0.085"), *lines)),
+        tickets=(Ticket(made, TicketStatus.UNKNOWN),),
+        account=account(),
+    )
+
+
+def first_run() -> SessionReport:
+    """No history, no holdings, everything is bought for the first time."""
+    names = ("AAPL", "MSFT", "NVDA", "KO")
+    intents = tuple(intent(name, quantity="400") for name in names)
+    return report(
+        Outcome.DONE,
+        steps=(StepResult("buys", 12.0),),
+        plan=plan(intents, (), [line(name, "0", "0.0667", "0.0667") for name in names]),
+        targets=targets(*((name, "0.0667") for name in names)),
+        signals=tuple(signal(name) for name in names),
+        sources=tuple(Source(name, "yahoo", BAR_DAY) for name in names),
+        tickets=tuple(filled(item, "100.02") for item in intents),
+        owned=tuple(Position(item.instrument, item.quantity, D("100.03"), "equities", NOW) for item in intents),
+        account=account(day_start_value=None),
+    )
+
+
+def _walk(first: float, swings: Sequence[tuple[int, float]]) -> list[float]:
+    """Values that drift by so much a day for so many days, with a wobble that is the same on every machine."""
+    values = [first]
+    for days, drift in swings:
+        for _ in range(days):
+            wobble = ((len(values) * 7919) % 101 - 50) / 50 * (0.004 if drift >= 0 else 0.012)
+            values.append(values[-1] * (1 + drift + wobble))
+    return values
+
+
+def weekdays(amount: int, last: date = BAR_DAY) -> list[date]:
+    """So many weekdays up to and including `last`."""
+    days = [last - timedelta(days=back) for back in range(amount * 2)]
+    return [day for day in days if day.weekday() < 5][:amount][::-1]
+
+
+SWINGS = ((90, 0.0012), (28, -0.0045), (80, 0.0018), (20, -0.0012), (31, 0.001))
+
+
+def good_backdrop() -> Backdrop:
+    """A year of history beside a benchmark, and the charts of two instruments with two regimes."""
+    values = _walk(880_000.0, SWINGS)
+    days = weekdays(len(values))
+    equity = tuple(
+        Worth(datetime.combine(day, NOW.timetz()), D(f"{value:.2f}")) for day, value in zip(days, values, strict=True)
+    )
+    market = _walk(560.0, ((90, 0.0009), (28, -0.003), (80, 0.0011), (51, 0.0005)))
+    states = [0 if drift < 0 else 1 for many, drift in SWINGS for _ in range(many)]
+    labels = ("turbulent, falling", "calm, rising")
+    closes = tuple(value / values[-1] * 255.46 for value in values)
+    charts = tuple(
+        Chart(name, tuple(days), tuple(close * much for close in closes), (-1, *states), labels, "yahoo")
+        for name, much in (("AAPL", 1.0), ("BRK-B", 1.92))
+    )
+    benchmark = Benchmark("SPY", tuple(days), tuple(market))
+    return Backdrop(equity, "SPY", benchmark, charts, datetime(2025, 9, 29, 19, 45, tzinfo=UTC))
+
+
+def first_backdrop() -> Backdrop:
+    """What there is before anything has happened: a name for the benchmark, and the next run."""
+    return Backdrop(benchmark_name="SPY", next_run=datetime(2025, 9, 29, 19, 45, tzinfo=UTC))
+
+
+BACKDROPS = {"good_day": good_backdrop, "first_run": first_backdrop}
+"""What some of the reports are seen against; the others stand alone."""
+
 ALL = {
     "good_day": good_day,
     "nothing_to_do": nothing_to_do,
@@ -244,4 +368,8 @@ ALL = {
     "partly": partly,
     "many_trades": many_trades,
     "hostile": hostile,
+    "nothing_spent": nothing_spent,
+    "all_failed": all_failed,
+    "blocked": blocked,
+    "first_run": first_run,
 }

@@ -13,10 +13,13 @@ from robotrading.cli import (
     calendar,
     config,
     doctor,
+    explain,
     gateway,
     halt,
+    health,
     ledger,
     positions,
+    report,
     resolve,
     run,
     schedule,
@@ -63,6 +66,9 @@ app.command(rich_help_panel="Trade")(serve.serve)
 app.command(rich_help_panel="Trade")(halt.halt)
 app.command(rich_help_panel="Trade")(halt.resume)
 app.command(rich_help_panel="Look")(status.status)
+app.command(rich_help_panel="Look")(health.health)
+app.command(rich_help_panel="Look")(report.report)
+app.command(rich_help_panel="Look")(explain.explain)
 app.command(rich_help_panel="Look")(schedule.schedule)
 app.command(rich_help_panel="Look")(doctor.doctor)
 app.add_typer(positions.positions, name="positions", rich_help_panel="Look")
@@ -73,6 +79,7 @@ app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
 app.command("selftest", rich_help_panel="Practise")(selftest.selftest)
 app.command("session", hidden=True)(session.session)
 app.command("session-calendar", hidden=True)(calendar.session_calendar)
+app.command("make-pages", hidden=True)(report.make_pages)
 app.command("session-report", hidden=True)(serve.session_report)
 app.command("serve-gateway", hidden=True)(serve.serve_gateway)
 

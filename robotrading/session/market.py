@@ -105,6 +105,7 @@ async def signals(world: World, draft: Draft, bars: Mapping[Instrument, Bars]) -
     found, learned = await asyncio.to_thread(signals_for, bars, draft.spec.settings.signal, states, tell)
     world.fits.save(draft.spec.kind, {**known, **{instrument.key: state for instrument, state in learned.items()}})
     draft.signals = tuple(found.values())
+    world.ledger.save_signals(draft.spec.run_id, draft.signals)
     for signal in found.values():
         draft.skip(*signal.skips)
     return found

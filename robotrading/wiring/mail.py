@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from robotrading.adapters.notify.files import write_report_files
+from robotrading.adapters.notify.files import take_message, write_report_files
 from robotrading.adapters.notify.mail import MailNotifier
 from robotrading.adapters.notify.nomail import NoMail, how_to_set_up, missing
 from robotrading.adapters.notify.report import message
@@ -14,7 +15,7 @@ from robotrading.adapters.notify.settings import MailSettings
 from robotrading.adapters.notify.trouble import NO_CONNECTION
 from robotrading.config.model import Config
 from robotrading.domain.ports import Clock, Notifier
-from robotrading.domain.report import SessionReport
+from robotrading.domain.report import Message, SessionReport
 from robotrading.domain.skip import Skip
 from robotrading.session.job import Job, read_report, write_report
 
@@ -27,23 +28,50 @@ class Delivery:
     notes: tuple[str, ...]
 
 
-def deliver(
-    config: Config, reports: Sequence[SessionReport], folders: Mapping[str, Path], clock: Clock, *, mail: bool = True
+Draw = Callable[[Sequence[str]], str]
+"""Makes pages, texts and messages of these runs beside their files; '' or why not. See `pages.in_a_child`."""
+
+
+def deliver(  # noqa: PLR0913  what to tell, where, and how
+    config: Config,
+    reports: Sequence[SessionReport],
+    folders: Mapping[str, Path],
+    clock: Clock,
+    *,
+    mail: bool = True,
+    draw: Draw | None = None,
 ) -> Delivery:
     """Write each report beside its run's files (`folders` by run id), then mail it to everyone in `config.mail`.
 
     Trouble with disk or mail becomes a note and is never raised: the trading is done. It blocks for a bounded time;
-    call it outside the event loop. `mail` False keeps the reports on the disk.
+    call it outside the event loop. `mail` False keeps the reports on the disk. What `draw` did not make, or without
+    one, is made here, without pictures and history.
     """
+    notes = [f"report: {why}; they are without pictures" for why in [_drawn(reports, folders, draw)] if why]
     pages: list[Path] = []
-    notes: list[str] = []
+    messages: dict[str, Message] = {}
     for report in reports:
+        folder = folders[report.run_id]
+        made = take_message(folder)
+        messages[report.run_id] = made or message(report)
         try:
-            pages.append(_write(report, folders[report.run_id]))
+            pages.append(folder / "report.html" if made else write_report_files(report, folder)[0])
         except OSError as error:
             notes.append(f"report: the {report.kind} report could not be written: {error}; it is in the ledger")
-    notes += _mailed(config.mail, reports, clock) if mail and reports else []
+    notes += _mailed(config.mail, reports, messages, clock) if mail and reports else []
     return Delivery(tuple(pages), tuple(notes))
+
+
+def _drawn(reports: Sequence[SessionReport], folders: Mapping[str, Path], draw: Draw | None) -> str:
+    """Leave the JSON where a session's process died before it could write it, then have the pages made."""
+    for report in reports:
+        folder = folders[report.run_id]
+        job = Job(run_id=report.run_id, kind=report.kind, folder=str(folder))
+        if read_report(job) is None:
+            with suppress(OSError):  # told where the page is written
+                folder.mkdir(parents=True, exist_ok=True)
+                write_report(job, report)
+    return draw([report.run_id for report in reports]) if draw and reports else ""
 
 
 def notifier_for(settings: MailSettings, clock: Clock) -> Notifier:
@@ -51,22 +79,15 @@ def notifier_for(settings: MailSettings, clock: Clock) -> Notifier:
     return NoMail(settings) if missing(settings) else MailNotifier(settings, clock)
 
 
-def _write(report: SessionReport, folder: Path) -> Path:
-    """The page and the text; the JSON too where the session's process died before it could write it."""
-    page, _ = write_report_files(report, folder)
-    job = Job(run_id=report.run_id, kind=report.kind, folder=str(folder))
-    if read_report(job) is None:
-        write_report(job, report)
-    return page
-
-
-def _mailed(settings: MailSettings, reports: Sequence[SessionReport], clock: Clock) -> list[str]:
+def _mailed(
+    settings: MailSettings, reports: Sequence[SessionReport], messages: Mapping[str, Message], clock: Clock
+) -> list[str]:
     if missing(settings):
         return [how_to_set_up(settings)]
     notifier = notifier_for(settings, clock)
     told: dict[str, Mapping[str, Skip | None]] = {}
     for report in reports:
-        told[report.kind] = notifier.send(message(report), settings.recipients)
+        told[report.kind] = notifier.send(messages[report.run_id], settings.recipients)
         if all(skip is not None and skip.rule in NO_CONNECTION for skip in told[report.kind].values()):
             break
     return _notes(told, len(reports) - len(told))

@@ -21,16 +21,14 @@ from robotrading.session.job import Job
 from robotrading.session.lease import Held, Post, hold
 from robotrading.session.occurrence import Done, run_id_of, run_once
 from robotrading.session.processes import Child, End, Progress, Ways, run_children
-from robotrading.session.settings import UniverseKind, UniverseSettings
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
 from robotrading.wiring.mail import Delivery, deliver
+from robotrading.wiring.pace import share_pace
+from robotrading.wiring.pages import in_a_child
 
 Gateway = Callable[[Config, Book, Sequence[AssetClass], Clock, Calendar], AbstractAsyncContextManager[int]]
 """Serves the sessions' instruments while its block runs, and yields the port."""
-
-_LEAST_PACE = 5
-_LARGE_INDEX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +145,13 @@ async def _sessions(  # noqa: PLR0913  what a run needs, and two that have their
 def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionReport]) -> Delivery:
     """Pages beside each run's files, and mail where it is set up; plans and demos are not mailed.
 
-    Blocks for a bounded time. Mails are dated by the wall clock, in a rehearsal too.
+    The pages are made in a child process, so that nothing that draws is loaded here. Blocks for a bounded time. Mails
+    are dated by the wall clock, in a rehearsal too.
     """
     book = book_for(config, orders)
     folders = {report.run_id: book.run_folder(report.run_id) for report in reports}
     mail = orders.trade and not orders.demo
-    return deliver(config, reports, folders, SystemClock(), mail=mail)
+    return deliver(config, reports, folders, SystemClock(), mail=mail, draw=partial(in_a_child, orders, config))
 
 
 def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
@@ -161,25 +160,6 @@ def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:
         names = ", ".join(kinds)
         raise ConfigError(f"no session to run: {names} disabled; set sessions.<name>.enabled to true")
     return wanted
-
-
-def share_pace(config: Config, kinds: Sequence[AssetClass]) -> dict[AssetClass, int]:
-    """Messages a second for each session, by the size of its universe; together no more than the gateway takes.
-
-    Whether the broker counts each connection or all of them is not documented, so all of ours count as one.
-    """
-    total = config.broker.messages_per_second
-    least = min(_LEAST_PACE, total // len(kinds)) or 1
-    spare = max(total - least * len(kinds), 0)
-    sizes = {kind: _size(config.sessions[kind].universe) for kind in kinds}
-    return {kind: least + spare * sizes[kind] // sum(sizes.values()) for kind in kinds}
-
-
-def _size(universe: UniverseSettings) -> int:
-    """How many instruments there may be; a file or an index that is not cut counts as a large index."""
-    if universe.kind is UniverseKind.LIST:
-        return max(len(universe.symbols), 1)
-    return universe.top or _LARGE_INDEX
 
 
 def _job(errand: Errand, kind: AssetClass, run_id: str, *, gateway_port: int, messages_per_second: int) -> Job:

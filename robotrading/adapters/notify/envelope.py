@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import sha256
@@ -41,8 +41,9 @@ def compose(message: Message, sender: str, recipient: str, at: datetime) -> Emai
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(_encodable(message.text))
     mail.add_alternative(_encodable(message.html), subtype="html")
+    html = list(mail.iter_parts())[-1]
     for attachment in message.attachments:
-        _attach(mail, attachment)
+        _attach(html if attachment.content_id else mail, attachment)
     return mail
 
 
@@ -63,8 +64,19 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _attach(mail: EmailMessage, attachment: Attachment) -> None:
+def _attach(mail: MIMEPart, attachment: Attachment) -> None:
+    """A file of its own, or beside the HTML that shows it."""
     found = _TYPE.fullmatch(attachment.content_type)
     kind, subkind = found.groups() if found else ("application", "octet-stream")
     name = clean(attachment.name).replace("/", "-") or "attachment"
-    mail.add_attachment(attachment.data, maintype=kind, subtype=subkind, filename=_encodable(name))
+    if attachment.content_id:
+        mail.add_related(
+            attachment.data,
+            maintype=kind,
+            subtype=subkind,
+            cid=f"<{clean(attachment.content_id)}>",
+            filename=_encodable(name),
+            disposition="inline",
+        )
+    else:
+        mail.add_attachment(attachment.data, maintype=kind, subtype=subkind, filename=_encodable(name))

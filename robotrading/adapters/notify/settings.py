@@ -13,7 +13,7 @@ class Security(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """What a report shows. `benchmark` is a symbol whose cached prices stand beside the account's value, '' for none."""
+    """What a report shows. `benchmark`: a symbol whose cached prices stand beside the account's value, '' for none."""
 
     benchmark: str = "SPY"
     pictures: bool = True

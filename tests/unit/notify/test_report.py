@@ -116,10 +116,12 @@ def test_a_subject_is_one_short_line():
 
 
 def test_the_subject_says_the_verdict_first():
-    assert subject(good_day()) == "[robotrading] equities done: bought 2, sold 1 (paper, 2025-09-26)"
+    assert subject(good_day()) == (
+        "[robotrading] equities done: bought 2 for 46,871 USD, sold 1 for 3,999 USD, +0.23 % today (paper, 2025-09-26)"
+    )
     planned = report(Outcome.DONE, plan=plan([intent("A"), intent("B", Side.SELL)]))
-    assert subject(planned) == "[robotrading] equities done: would buy 1, sell 1 (paper, 2025-09-26)".replace(
-        "done", "planned"
+    assert subject(planned) == (
+        "[robotrading] equities planned: would buy 1 for 1,000 USD, sell 1 for 1,000 USD (paper, 2025-09-26)"
     )
     assert subject(report(Outcome.FAILED)) == "[robotrading] equities FAILED (paper, 2025-09-26)"
     assert "nothing to do" in subject(report(Outcome.NOTHING_TO_DO))

@@ -1,4 +1,4 @@
-"""The parts of a report about how it was decided: models, prices, what was left out, steps."""
+"""The parts of a report about how it was decided: models, prices, steps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
-from robotrading.adapters.notify.report.words import NONE, percent, seconds, spoken
+from robotrading.adapters.notify.report.words import NONE, names, percent, seconds, spoken
 from robotrading.domain.report import SessionReport, Source, StepResult
 from robotrading.domain.signals import Regime, Signal, Stance
 
+_NAMED = 12
 _STANCES = {Stance.LONG: Tone.GOOD, Stance.REDUCE: Tone.WARN, Stance.HOLD: Tone.DIM}
 
 
@@ -19,10 +20,11 @@ def signals(report: SessionReport) -> Section:
     days = Counter(signal.as_of for signal in report.signals)
     usual = max(days, key=lambda day: (days[day], day), default=None)
     return Section(
-        "Signals",
+        "Signals and regimes",
         (Column("Instrument"), Column("Model"), Column("Asks for"), Column("Regimes by probability")),
         tuple(_signal(signal, usual) for signal in report.signals),
         f"Strength from -1 (least) to +1 (most). Last bar: {usual} where nothing else is said.",
+        name="signals",
     )
 
 
@@ -55,6 +57,7 @@ def prices(report: SessionReport) -> Section:
         "Prices",
         (Column("Source"), Column("Last day"), Column("Instruments", right=True), Column("Kind")),
         tuple(_group(served, symbols) for served, symbols in sorted(groups.items())),
+        quiet=True,
     )
 
 
@@ -72,17 +75,9 @@ def _group(served: tuple[str, date, bool, bool], symbols: Sequence[str]) -> Row:
             Cell(f"{len(symbols):,}"),
             kind,
         ),
-        (", ".join(symbols),),
+        (names(symbols),),
         float(len(symbols)),
-    )
-
-
-def left_out(report: SessionReport) -> Section:
-    """Whatever was skipped, healed or done another way, and why."""
-    return Section(
-        "Left out, healed or done another way",
-        (Column("What"), Column("Step")),
-        tuple(Row((Cell(skip.subject), Cell(skip.step, Tone.DIM)), (skip.reason,)) for skip in report.skips),
+        (", ".join(symbols),) if len(symbols) > _NAMED else (),
     )
 
 
@@ -92,6 +87,7 @@ def steps(report: SessionReport) -> Section:
         "Steps",
         (Column("Step"), Column("Time", right=True), Column("Result")),
         tuple(_step(step) for step in report.steps),
+        quiet=True,
     )
 
 

@@ -37,6 +37,7 @@ def _of_plan(report: SessionReport, plan: Plan) -> Section:
         ),
         tuple(_line(line, after[line.instrument], told.get(line.instrument, ""), longest) for line in plan.lines),
         f"Shares of the session's budget. {traded}{_cash(report)}",
+        name="allocation",
     )
 
 
@@ -108,6 +109,7 @@ def owned(report: SessionReport) -> Section:
         ),
         tuple(_position(position) for position in report.owned),
         "Bought by this session and not sold yet; costs include commissions.",
+        quiet=True,
     )
 
 

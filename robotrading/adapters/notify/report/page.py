@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from robotrading.adapters.notify.report.shapes import View
-from robotrading.adapters.notify.report.view import view
+from robotrading.adapters.notify.report.backdrop import Backdrop
+from robotrading.adapters.notify.report.shapes import Picture, View
+from robotrading.adapters.notify.report.view import NOTHING, view
 from robotrading.domain.report import SessionReport
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-
-def report_html(report: SessionReport, most: int | None = None) -> str:
-    """The page; `most` bounds the rows of each table (mail programs cut long mails), None shows all."""
-    return page(view(report, most))
+Address = Callable[[Picture], str]
 
 
-def page(shown: View) -> str:
-    """Any view as a page."""
-    return _template().render(view=shown)
+def report_html(report: SessionReport, backdrop: Backdrop = NOTHING, pictures: Sequence[Picture] = ()) -> str:
+    """The whole page, its pictures in itself."""
+    return page(view(report, None, backdrop, pictures), within)
+
+
+def page(shown: View, address: Address) -> str:
+    """Any view as a page; `address` says where a picture is."""
+    return _template().render(view=shown, address=address)
+
+
+def within(picture: Picture) -> str:
+    """The picture itself, for a page that is one file."""
+    return f"data:image/png;base64,{b64encode(picture.data).decode('ascii')}"
 
 
 @cache

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
+from robotrading.adapters.notify.report.backdrop import Backdrop
 from robotrading.adapters.notify.report.shapes import Row, Section
-from robotrading.adapters.notify.report.view import view
+from robotrading.adapters.notify.report.view import NOTHING, view
 from robotrading.domain.report import SessionReport
 
 WIDTH = 78
@@ -14,22 +15,30 @@ _GAP = "  "
 _LABEL = 16
 
 
-def report_text(report: SessionReport) -> str:
+def report_text(report: SessionReport, backdrop: Backdrop = NOTHING) -> str:
     """Everything in the report, no line longer than `WIDTH` characters."""
-    shown = view(report)
+    shown = view(report, backdrop=backdrop)
     lines = [*_wrapped(shown.title.upper(), ""), *_wrapped(shown.subtitle, ""), "=" * WIDTH]
     lines += _wrapped(shown.verdict, "")
     if shown.alerts:
         lines += ["", "LOOK AT THIS", *_each("- ", shown.alerts)]
     lines.append("")
+    for number in shown.numbers:
+        note = f"  ({number.note})" if number.note else ""
+        lines += _wrapped(f"{number.value}{note}", f"{number.label:<{_LABEL}}", " " * _LABEL)
     for label, value in shown.facts:
-        lines += _wrapped(value, f"{label:<{_LABEL}}", " " * _LABEL)
+        lines += _wrapped(value, f"{_label(label):<{_LABEL}}", " " * _LABEL)
     for section in shown.sections:
         lines += ["", *_section(section)]
     lines += ["", "-" * WIDTH]
     for text in shown.footer:
         lines += _wrapped(text, "")
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _label(label: str) -> str:
+    """One that is too long for its column stands before its value."""
+    return label if len(label) < _LABEL else f"{label}: "
 
 
 def _each(mark: str, texts: Iterable[str]) -> list[str]:
@@ -51,7 +60,7 @@ def _section(section: Section) -> list[str]:
         lines.append(_table_line([column.name for column in section.columns[:beside]], section, widths))
     for row in section.rows:
         lines.append(_table_line([cell.text for cell in row.cells[:beside]], section, widths))
-        lines += _each("    ", [*_named(section, row, beside), *row.details])
+        lines += _each("    ", [*_named(section, row, beside), *row.details, *row.folded])
     return lines
 
 
@@ -75,7 +84,9 @@ def _table_line(texts: Sequence[str], section: Section, widths: Sequence[int]) -
 
 def _stacked(section: Section, row: Row) -> list[str]:
     """A row too wide for a table: its first cell, then the others with their names."""
-    return _wrapped(row.cells[0].text, "* ", "  ") + _each("    ", [*_named(section, row, 1), *row.details])
+    return _wrapped(row.cells[0].text, "* ", "  ") + _each(
+        "    ", [*_named(section, row, 1), *row.details, *row.folded]
+    )
 
 
 def _named(section: Section, row: Row, first: int) -> list[str]:

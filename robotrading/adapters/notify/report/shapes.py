@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+_SEEN, _FEW = 12, 4
+"""Rows that a page shows at once, and how few more are not worth folding."""
+
 
 class Tone(StrEnum):
     """How a thing is meant; the words say it too, colour is never alone."""
@@ -34,22 +37,62 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells, and sentences beneath them. `rank` is how much it matters where not all rows can be shown."""
+    """Cells, and sentences beneath them. `rank` is how much it matters where not all rows can be shown.
+
+    `folded` are sentences that a page shows when asked, and a text always.
+    """
 
     cells: tuple[Cell, ...]
     details: tuple[str, ...] = ()
     rank: float = 0.0
+    folded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that is seen before anything else, and a word beneath it."""
+
+    label: str
+    value: str
+    tone: Tone = Tone.PLAIN
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG of `width` by `height` CSS pixels; `alt` and `caption` say in words what it shows."""
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    data: bytes
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A headed table. `hidden` counts the rows that a short form left out."""
+    """A headed table. `hidden` counts the rows that a short form left out; `quiet` ones are folded in a page."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     intro: str = ""
     hidden: int = 0
+    quiet: bool = False
+    name: str = ""
+
+    @property
+    def seen(self) -> tuple[Row, ...]:
+        """The rows that a page shows at once: those that matter most, in their order."""
+        return self.shortened(_SEEN).rows if len(self.rows) > _SEEN + _FEW else self.rows
+
+    @property
+    def folded(self) -> tuple[Row, ...]:
+        """The others, which it shows when asked."""
+        shown = set(map(id, self.seen))
+        return tuple(row for row in self.rows if id(row) not in shown)
 
     def shortened(self, most: int | None) -> Section:
         """At most so many rows: those that matter most, in their old order."""
@@ -72,6 +115,8 @@ class View:
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     footer: tuple[str, ...]
+    numbers: tuple[Number, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def short(self) -> bool:
@@ -89,6 +134,14 @@ class View:
             facts=tuple((change(label), change(value)) for label, value in self.facts),
             sections=tuple(_mapped(section, change) for section in self.sections),
             footer=tuple(map(change, self.footer)),
+            numbers=tuple(
+                replace(one, label=change(one.label), value=change(one.value), note=change(one.note))
+                for one in self.numbers
+            ),
+            pictures=tuple(
+                replace(one, title=change(one.title), alt=change(one.alt), caption=change(one.caption))
+                for one in self.pictures
+            ),
         )
 
 
@@ -98,6 +151,7 @@ def _mapped(section: Section, change: Callable[[str], str]) -> Section:
             row,
             cells=tuple(replace(cell, text=change(cell.text)) for cell in row.cells),
             details=tuple(filter(None, map(change, row.details))),
+            folded=tuple(filter(None, map(change, row.folded))),
         )
         for row in section.rows
     )

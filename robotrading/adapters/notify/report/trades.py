@@ -1,10 +1,10 @@
-"""The parts of a report about orders: planned against filled, what was not sent, what the plan refused."""
+"""The parts of a report about orders: planned against filled, and what was not sent."""
 
 from __future__ import annotations
 
-from collections import Counter
 from decimal import Decimal
 
+from robotrading.adapters.notify.report.reasons import why
 from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
 from robotrading.adapters.notify.report.words import NONE, add_up, money, number, points, price, purse, spoken
 from robotrading.domain.orders import Fill, Intent, Ticket, TicketStatus
@@ -30,14 +30,15 @@ def orders(report: SessionReport) -> Section:
             Column("Slippage", right=True),
             Column("Commission", right=True),
         ),
-        tuple(_order(ticket, report.currency) for ticket in report.tickets),
+        tuple(_order(report, ticket) for ticket in report.tickets),
         f"Planned at the price of the decision. Slippage is measured against it, + is worse. Money in"
         f" {report.currency} where no other currency is named.",
+        name="orders",
     )
 
 
-def _order(ticket: Ticket, home: str) -> Row:
-    intent = ticket.intent
+def _order(report: SessionReport, ticket: Ticket) -> Row:
+    intent, home = ticket.intent, report.currency
     cells = (
         Cell(f"{intent.side} {intent.instrument.symbol}"),
         Cell(ticket.status, _TONES.get(ticket.status, Tone.WARN)),
@@ -47,9 +48,9 @@ def _order(ticket: Ticket, home: str) -> Row:
         Cell(_commission(ticket, home)),
     )
     good = ticket.status is TicketStatus.FILLED
-    details = (intent.reason, *(() if good else (_trouble(ticket),)), _terms(intent))
+    details = (why(report, intent), *(() if good else (_trouble(ticket),)))
     rank = float(intent.value) if good else _FIRST
-    return Row(cells, details, rank)
+    return Row(cells, details, rank, _folded(intent, details))
 
 
 def _filled(ticket: Ticket) -> str:
@@ -87,6 +88,11 @@ def _trouble(ticket: Ticket) -> str:
     return f"{ticket.status}: {said}{code}"
 
 
+def _folded(intent: Intent, said: tuple[str, ...]) -> tuple[str, ...]:
+    """The plan's arithmetic where it has not been said, and the order as it went to the broker."""
+    return (*(() if intent.reason in said else (intent.reason,)), _terms(intent))
+
+
 def _terms(intent: Intent) -> str:
     prices = {"limit": intent.limit_price, "stop": intent.stop_price}
     bounds = [f"{name} {price(value)}" for name, value in prices.items() if value is not None]
@@ -102,12 +108,14 @@ def not_sent(report: SessionReport) -> Section:
     return Section(
         "Planned, not sent",
         (Column("Order"), Column("Quantity", right=True), Column("At about", right=True), Column("Value", right=True)),
-        tuple(_planned(intent, report.currency) for intent in waiting),
+        tuple(_planned(report, intent) for intent in waiting),
         "Orders the plan would place." if not report.tickets else "Orders of the plan that did not leave.",
+        name="not_sent",
     )
 
 
-def _planned(intent: Intent, home: str) -> Row:
+def _planned(report: SessionReport, intent: Intent) -> Row:
+    home, said = report.currency, (why(report, intent),)
     value = intent.quantity * intent.arrival_price
     cells = (
         Cell(f"{intent.side} {intent.instrument.symbol}"),
@@ -115,22 +123,7 @@ def _planned(intent: Intent, home: str) -> Row:
         Cell(price(intent.arrival_price)),
         Cell(_at_home(intent, value, home)),
     )
-    return Row(cells, (intent.reason, _terms(intent)), float(value))
-
-
-def refused(report: SessionReport) -> Section:
-    """Trades the plan considered and left, with the sentence for each."""
-    refusals = report.plan.refusals if report.plan else ()
-    rules = Counter(spoken(refusal.rule) for refusal in refusals)
-    return Section(
-        "Considered and left",
-        (Column("Instrument"), Column("Rule")),
-        tuple(
-            Row((Cell(refusal.instrument.symbol), Cell(spoken(refusal.rule), Tone.DIM)), (refusal.reason,))
-            for refusal in refusals
-        ),
-        ", ".join(f"{rule}: {amount}" for rule, amount in rules.most_common()),
-    )
+    return Row(cells, said, float(value), _folded(intent, said))
 
 
 def commissions(tickets: tuple[Ticket, ...] | list[Ticket]) -> dict[str, Decimal]:

@@ -6,30 +6,31 @@ Entry points: `view`, `subject`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from robotrading.adapters.notify.report import beliefs, holdings, trades
-from robotrading.adapters.notify.report.shapes import Section, Tone, View
+from robotrading.adapters.notify.report import beliefs, holdings, left, trades
+from robotrading.adapters.notify.report.backdrop import Backdrop
+from robotrading.adapters.notify.report.figures import caveat, day_change, numbers
+from robotrading.adapters.notify.report.shapes import Picture, Section, Tone, View
 from robotrading.adapters.notify.report.words import (
     NONE,
     add_up,
     clean,
     count,
     hide_accounts,
-    mask,
     money,
     names,
-    percent,
     points,
     purse,
     seconds,
     spoken,
 )
-from robotrading.domain.book import Account
 from robotrading.domain.orders import Side, Ticket, TicketStatus
+from robotrading.domain.planning import Plan
 from robotrading.domain.report import Outcome, SessionReport
 
+NOTHING = Backdrop()
 _LONGEST_SUBJECT = 150
 _TONES = {
     Outcome.DONE: Tone.GOOD,
@@ -46,11 +47,12 @@ _MODES = {
     "plan": "plan: nothing is ordered",
 }
 _SECTIONS: tuple[Callable[[SessionReport], Section], ...] = (
+    left.blocked,
     trades.orders,
     trades.not_sent,
+    left.refused,
+    left.left_out,
     holdings.allocation,
-    trades.refused,
-    beliefs.left_out,
     beliefs.signals,
     beliefs.prices,
     holdings.owned,
@@ -60,7 +62,9 @@ _SECTIONS: tuple[Callable[[SessionReport], Section], ...] = (
 )
 
 
-def view(report: SessionReport, most: int | None = None) -> View:
+def view(
+    report: SessionReport, most: int | None = None, backdrop: Backdrop = NOTHING, pictures: Sequence[Picture] = ()
+) -> View:
     """The report, with at most so many rows in a table; every text in it is one printable line."""
     sections = [section for section in (make(report) for make in _SECTIONS) if section.rows]
     made = View(
@@ -69,17 +73,20 @@ def view(report: SessionReport, most: int | None = None) -> View:
         tone=_TONES[report.outcome],
         verdict=report.verdict or "Nothing is known about this run.",
         alerts=_alerts(report),
-        facts=_facts(report),
+        facts=_facts(report, backdrop),
         sections=tuple(section.shortened(most) for section in sections),
         footer=_footer(report),
+        numbers=numbers(report, backdrop),
+        pictures=tuple(pictures),
     )
     known = _accounts(report)
     return made.mapped(lambda text: hide_accounts(clean(text), known))
 
 
 def subject(report: SessionReport) -> str:
-    """The verdict first, in one line without anything that could be a second header."""
-    text = f"[robotrading] {report.kind} {_headline(report)} ({report.mode}, {report.trading_date})"
+    """The verdict first, then the money, in one line without anything that could be a second header."""
+    told = ", ".join(filter(None, [_headline(report), day_change(report.account)]))
+    text = f"[robotrading] {report.kind} {told} ({report.mode}, {report.trading_date})"
     text = hide_accounts(clean(text), _accounts(report))
     return text if len(text) <= _LONGEST_SUBJECT else f"{text[: _LONGEST_SUBJECT - 3]}..."
 
@@ -101,22 +108,39 @@ def _headline(report: SessionReport) -> str:
         failed = next((step.name for step in report.steps if not step.ok), "")
         return f"FAILED: at step {failed}" if failed else "FAILED"
     if not report.tickets:
-        sides = Counter(intent.side for intent in (report.plan.intents if report.plan else ()))
-        return f"{_said(report)}: would buy {sides[Side.BUY]}, sell {sides[Side.SELL]}"
+        return f"{_said(report)}: {_would(report.plan)}"
     return f"{_said(report)}: {_done(report.tickets)}"
 
 
+def _would(plan: Plan | None) -> str:
+    parts = []
+    for side in (Side.BUY, Side.SELL):
+        intents = [intent for intent in (plan.intents if plan else ()) if intent.side is side]
+        worth = add_up((i.instrument.currency, i.quantity * i.arrival_price) for i in intents)
+        parts.append(f"{side} {len(intents):,}{_short(worth)}")
+    return "would " + ", ".join(parts)
+
+
+def _short(worth: Mapping[str, Decimal]) -> str:
+    """Money in a few characters, '' where there is none."""
+    return f" for {' + '.join(f'{value:,.0f} {name}' for name, value in sorted(worth.items()))}" if worth else ""
+
+
 def _done(tickets: Sequence[Ticket]) -> str:
-    sides = Counter(ticket.intent.side for ticket in tickets if ticket.status is TicketStatus.FILLED)
+    parts = []
+    for side, word in ((Side.BUY, "bought"), (Side.SELL, "sold")):
+        filled = [ticket for ticket in tickets if ticket.intent.side is side and ticket.fills]
+        parts += [f"{word} {len(filled):,}{_short(_executed(filled))}"] if filled else []
     rest = Counter(ticket.status for ticket in tickets if ticket.status is not TicketStatus.FILLED)
-    others = "".join(f", {amount} {status}" for status, amount in sorted(rest.items()))
-    return f"bought {sides[Side.BUY]}, sold {sides[Side.SELL]}{others}"
+    parts += [f"{amount:,} {status}" for status, amount in sorted(rest.items())]
+    return ", ".join(parts) or "nothing was filled"
 
 
 def _alerts(report: SessionReport) -> tuple[str, ...]:
     """What a person should know before anything else."""
     failed = [step for step in report.steps if not step.ok and step.error.rstrip(".") not in report.verdict]
     found = [f"Step '{step.name}' failed: {step.error}" for step in failed]
+    found += [f"{note[:1].upper()}{note[1:]}." for note in report.notes if note.startswith("trading is halted")]
     for status, meaning in _OPEN.items():
         symbols = [ticket.intent.instrument.symbol for ticket in report.tickets if ticket.status is status]
         if symbols:
@@ -138,34 +162,23 @@ _OPEN = {
 }
 
 
-def _facts(report: SessionReport) -> tuple[tuple[str, str], ...]:
+def _facts(report: SessionReport, backdrop: Backdrop) -> tuple[tuple[str, str], ...]:
     found = [("Mode", _MODES.get(report.mode, report.mode))]
-    found += _account(report.account)
+    found += [("Cash", purse(report.account.cash))] if report.account else [("Account", "not reached")]
     found += _budget(report)
     found += [("Traded", _traded(report.tickets)), ("Cost", _cost(report.tickets))] if report.tickets else []
     models = Counter(spoken(signal.model) for signal in report.signals)
     if models:
         found.append(("Models", ", ".join(f"{model} for {amount:,}" for model, amount in models.most_common())))
-    return tuple(found)
-
-
-def _account(account: Account | None) -> list[tuple[str, str]]:
-    if account is None:
-        return [("Account", "not reached")]
-    money_kind = "paper" if account.paper else "real money"
-    return [
-        ("Account", f"{mask(account.account_id)} ({money_kind})"),
-        ("Net liquidation", f"{money(account.net_liquidation, account.base_currency)}{_today(account)}"),
-        ("Cash", purse(account.cash)),
-    ]
-
-
-def _today(account: Account) -> str:
-    start = account.day_start_value
-    if start is None or not start:
-        return ""
-    change = account.net_liquidation - start
-    return f", {'+' if change >= 0 else ''}{percent(change / start, 2)} since the day's start"
+    served = Counter(source.source for source in report.sources)
+    if served:
+        newest = max(source.last_day for source in report.sources)
+        names_of = ", ".join(f"{name} for {amount:,}" for name, amount in served.most_common())
+        found.append(("Prices", f"{names_of}, to {newest}"))
+    if backdrop.next_run is not None:
+        found.append(("Next run", f"{backdrop.next_run:%A %Y-%m-%d %H:%M} UTC"))
+    told = caveat(report, backdrop)
+    return (*found, *([("Bear in mind", told)] if told else []))
 
 
 def _budget(report: SessionReport) -> list[tuple[str, str]]:

@@ -74,6 +74,18 @@ def percent(fraction: Decimal | float | None, places: int = 1) -> str:
     return NONE if fraction is None else f"{fraction * 100:.{places}f} %"
 
 
+def signed_percent(fraction: Decimal, places: int = 2) -> str:
+    """`+0.23 %`, `-1.10 %`, `0.00 %`."""
+    text = f"{fraction * 100:+.{places}f}"
+    return f"{text if text.strip('+-0.') else text[1:]} %"
+
+
+def signed_money(value: Decimal, currency: str = "") -> str:
+    """As `money`, with its sign."""
+    text = money(value, currency)
+    return text if value <= 0 or text.startswith("0.00") else f"+{text}"
+
+
 def points(cost: Decimal, base: Decimal) -> str:
     """A cost in basis points of a base, `-` where the base is zero; + is worse for us."""
     if not base:
