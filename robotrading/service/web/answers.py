@@ -34,8 +34,9 @@ class Meters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Facts and what to think of them, at a second."""
+    """Facts and what to think of them, at a second; `number` counts them, since a clock may be set back."""
 
+    number: int
     facts: Facts
     now: datetime
     health: Health
@@ -87,7 +88,8 @@ class Answers:
         """The newest facts, judged anew each second at most, since an answer turns when they grow old."""
         facts, now = self._look(), self._clock.now().replace(microsecond=0)
         if self._moment is None or self._moment.facts is not facts or self._moment.now != now:
-            self._moment = Moment(facts, now, judge(facts, now))
+            number = self._moment.number + 1 if self._moment else 0
+            self._moment = Moment(number, facts, now, judge(facts, now))
             self._bodies = {}
         return self._moment
 
@@ -117,7 +119,7 @@ class Answers:
     async def _make(self, name: str, moment: Moment, make: Callable[[Moment], bytes]) -> bytes:
         body = await asyncio.to_thread(make, moment)
         newest = self._slow.get(name)
-        if newest is None or newest.moment.now <= moment.now:
+        if newest is None or newest.moment.number <= moment.number:
             self._slow[name] = _Kept(moment, body)
         return body
 

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from robotrading.domain.errors import ConfigError
 from robotrading.domain.ports import Clock
 from robotrading.service.facts import Facts
 from robotrading.service.metrics import CONTENT_TYPE
@@ -41,10 +42,10 @@ def make_app(
     settings: ServiceSettings,
     actions: Actions | None = None,
 ) -> Starlette:
-    """The application. `look` gives the newest facts at once. Raises ValueError for a token that can be guessed."""
+    """The application. `look` gives the newest facts at once. Raises ConfigError for a token that can be guessed."""
     bounds, token = Limits(), settings.token
     if token and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable()):
-        raise ValueError(f"service.token has to have {LEAST_TOKEN} plain characters at least; make a longer one")
+        raise ConfigError(f"service.token has to have {LEAST_TOKEN} plain characters at least; make a longer one")
     routes = _routes(Answers(look, meters, clock))
     methods = {"GET", "HEAD"}
     if token and actions is not None:

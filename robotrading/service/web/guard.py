@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from robotrading.service.web.replies import trouble
 
-_ANYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  compared with, not bound to
+_ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104  compared with, not bound to
 
 
 class Guard:

@@ -49,7 +49,8 @@ async def serving(app: ASGIApp, settings: ServiceSettings, limits: Limits | None
     try:
         async with asyncio.timeout(_START_SECONDS):
             await server.answering.wait()
-        log.info("health, metrics and the status page are served on http://%s:%d/", settings.host, port)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        log.info("health, metrics and the status page are served on http://%s:%d/", host, port)
         yield port
     finally:
         await _leave(server, task, bounds)

@@ -157,6 +157,7 @@ class Status:
     sentence: str
     halted: str
     day_stopped: str
+    schedule_trouble: str
     currency: str
     broker: BrokerLine
     sessions: tuple[SessionLine, ...]
@@ -202,6 +203,7 @@ def status_document(facts: Facts, health: Health) -> Status:
         sentence=hide(health.sentence),
         halted=hide(book.halted),
         day_stopped=hide(book.day_stopped),
+        schedule_trouble=hide(facts.schedule_trouble),
         currency=book.currency,
         broker=_broker(facts.broker, hide),
         sessions=tuple(_session(one, hide) for one in facts.sessions),

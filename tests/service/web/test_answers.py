@@ -139,3 +139,14 @@ async def test_a_page_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ValueError, match="once"):
         await answers.page()
     assert await answers.page() == b"made"
+
+
+async def test_a_clock_that_is_set_back_keeps_no_old_page(looked) -> None:
+    clock, facts = Hand(), [WELL]
+    answers = Answers(lambda: facts[0], Counted(), clock)
+    await answers.page()
+    clock.at = NOW - timedelta(seconds=2)
+    facts[0] = replace(WELL, version="9.9.9")
+    assert b"9.9.9" in await answers.page()
+    await answers.page()
+    assert looked["page"] == 2

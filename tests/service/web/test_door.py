@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serve import TOKEN, Book, Served, served
+from serve import TOKEN, Book, Hand, Served, served
 from worlds import WELL
 
-from robotrading.domain.errors import RobotradingError
+from robotrading.domain.errors import ConfigError, RobotradingError
 from robotrading.service.metrics import Meters
 from robotrading.service.settings import ServiceSettings
 from robotrading.service.web.app import make_app
@@ -271,7 +273,7 @@ async def test_a_token_without_anybody_to_act_leaves_everything_read_only() -> N
 
 @pytest.mark.parametrize("token", ["short", "has a tab\tin its middle", "a-töken-that-is-long-enough"])
 def test_a_token_that_can_be_guessed_or_not_sent_is_refused(token: str) -> None:
-    with pytest.raises(ValueError, match=r"service\.token"):
+    with pytest.raises(ConfigError, match=r"service\.token"):
         make_app(lambda: WELL, Meters("1", "paper"), None, ServiceSettings(token=token))
 
 
@@ -292,18 +294,66 @@ async def test_an_address_that_is_not_ours_is_one_error_that_names_the_key(host:
 
 
 async def test_leaving_takes_a_bounded_time_and_frees_the_port_whoever_holds_on() -> None:
+    """One has asked for half a line, one does not read its answers, one waits for an action that hangs."""
+
+    class Slow(Book):
+        async def resume(self, who: str) -> str:
+            await asyncio.sleep(60)
+            return who
+
     loop = asyncio.get_running_loop()
-    async with served(WELL, limits=Limits(goodbye=1.0)) as service:
+    async with served(WELL, Slow(), TOKEN, Limits(goodbye=1.0)) as service:
         _, writer = await asyncio.open_connection("127.0.0.1", service.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: ")
         await writer.drain()
+        hung = asyncio.create_task(raw(service, asked_to_resume()))
+        deaf = socket.create_connection(("127.0.0.1", service.port))
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200)
+        await asyncio.sleep(0.3)
         start = loop.time()
-    assert loop.time() - start < 4
+    assert loop.time() - start < 6
     with pytest.raises(OSError, match="Connect"):
         await asyncio.open_connection("127.0.0.1", service.port)
+    deaf.close()
+    await hung
     writer.close()
     with suppress(ConnectionError):
         await writer.wait_closed()
+
+
+def asked_to_resume() -> bytes:
+    return f"POST /resume HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+async def test_it_listens_on_the_other_loopback_address_too() -> None:
+    with suppress(CannotServe):
+        async with serving(
+            make_app(lambda: WELL, Meters("1", "paper"), Hand(), ServiceSettings(host="::1")),
+            ServiceSettings(host="::1", port=0),
+        ) as port:
+            reader, writer = await asyncio.open_connection("::1", port)
+            writer.write(b"GET /ping HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).endswith(b"pong\n")
+            writer.close()
+
+
+def test_serving_loads_nothing_heavy() -> None:
+    """The daemon stays small: what computes is in its children."""
+    words = "import sys, robotrading.service.web.app, robotrading.service.web.server; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {
+        "pandas",
+        "numpy",
+        "scipy",
+        "sklearn",
+        "statsmodels",
+        "hmmlearn",
+        "matplotlib",
+        "yfinance",
+        "exchange_calendars",
+    }
+    assert not heavy & set(said.stdout.split())
 
 
 async def test_signals_stay_the_daemons() -> None:
