@@ -132,6 +132,7 @@ class _Daemon:
                 self.opened.post,
                 [entry.kind for entry in self.setup.entries],
                 self.setup.staff(self.opened, Hooks(self.ways, self._stepped)),
+                self.lookout.refresh,
             )
             await self.lookout.look(self.opened.reader)
             self.setup.manager.ready(self._status())

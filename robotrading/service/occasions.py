@@ -73,10 +73,16 @@ class Helpers:
 
 
 class Occasions:
-    """Made and used in one event loop. `kinds` are the sessions that may run."""
+    """Made and used in one event loop. `kinds` are the sessions that may run; `changed` hears that `running` did."""
 
-    def __init__(self, post: Post, kinds: Collection[AssetClass], helpers: Helpers) -> None:
-        self._post, self._kinds, self._helpers = post, frozenset(kinds), helpers
+    def __init__(
+        self,
+        post: Post,
+        kinds: Collection[AssetClass],
+        helpers: Helpers,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._post, self._kinds, self._helpers, self._changed = post, frozenset(kinds), helpers, changed
         self._tenure = _Tenure(post)
         self._mine: dict[str, AsyncExitStack] = {}
         self._running: dict[AssetClass, Running] = {}
@@ -98,7 +104,7 @@ class Occasions:
     def stepped(self, kind: AssetClass, step: str) -> None:
         """A running session tells where it is."""
         if kind in self._running:
-            self._running[kind] = replace(self._running[kind], step=step)
+            self._set(kind, replace(self._running[kind], step=step))
 
     async def claims(self, since: datetime) -> Sequence[Claim]:
         """Those due since an instant; what another copy is at work on counts as finished, as it is for ours."""
@@ -176,7 +182,7 @@ class Occasions:
             raise CannotRun(str(error)) from error
         now = self._post.clock.now()
         trade = Trade(kind, f"{now:%Y%m%d-%H%M%S}-asked-{kind}", held)
-        self._running[kind] = Running(trade.run_id, now)
+        self._set(kind, Running(trade.run_id, now))
 
         async def whole() -> None:
             async with stack:
@@ -206,11 +212,11 @@ class Occasions:
             _keep(self._working, asyncio.create_task(self.start(one), name=one.key))
 
     async def _run(self, trade: Trade, occurrence: Occurrence | None = None) -> None:
-        self._running[trade.kind] = Running(trade.run_id, self._post.clock.now())
+        self._set(trade.kind, Running(trade.run_id, self._post.clock.now()))
         try:
             report = await self._helpers.run(trade)
         finally:
-            self._running.pop(trade.kind, None)
+            self._set(trade.kind, None)
         log.info("%s: %s", trade.run_id, report.verdict, extra={"run_id": trade.run_id, "session": trade.kind.value})
         self._tell(self._helpers.deliver(report))
         if occurrence is None:
@@ -261,6 +267,13 @@ class Occasions:
         stack = self._mine.pop(occurrence.key, None)
         if stack is not None:
             await stack.aclose()
+
+    def _set(self, kind: AssetClass, running: Running | None) -> None:
+        if running is None:
+            self._running.pop(kind, None)
+        else:
+            self._running[kind] = running
+        self._changed()
 
     def _is_foreign(self, claim: Claim) -> bool:
         return claim.finished_at is None and claim.occurrence not in self._occurrences
