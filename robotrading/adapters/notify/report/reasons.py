@@ -39,11 +39,10 @@ def why(report: SessionReport, intent: Intent) -> str:
     line, target = line_of(report, intent.instrument), target_of(report, intent.instrument)
     if line is None:
         return intent.reason
-    move = _move(line, intent.side)
+    move, believed = _move(line, intent.side), belief(signal_of(report, intent.instrument))
     if target is None:
-        gone = "it is no longer in the universe" if not line.weight_target else ""
+        gone = "it is no longer in the universe" if not line.weight_target else believed
         return f"{move}: {gone}." if gone else intent.reason
-    believed = belief(signal_of(report, intent.instrument))
     return f"{move}: {_share(target)}{', since ' + believed if believed else ''}."
 
 

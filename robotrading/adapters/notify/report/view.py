@@ -97,8 +97,9 @@ def _accounts(report: SessionReport) -> set[str]:
 
 
 def _said(report: SessionReport) -> str:
-    planned = report.outcome is Outcome.DONE and not report.tickets
-    return "planned" if planned else spoken(report.outcome)
+    if report.outcome is Outcome.DONE and not report.tickets:
+        return "planned"
+    return "partly done" if report.outcome is Outcome.PARTLY else spoken(report.outcome)
 
 
 def _headline(report: SessionReport) -> str:
@@ -158,7 +159,7 @@ _OPEN = {
     TicketStatus.WORKING: "still open at the broker",
     TicketStatus.SENT: "sent, not confirmed by the broker",
     TicketStatus.PLANNED: "recorded, not sent",
-    TicketStatus.CANCELLED: "cancelled before it was filled",
+    TicketStatus.CANCELLED: "cancelled before being filled",
 }
 
 
@@ -208,6 +209,8 @@ def _cost(tickets: tuple[Ticket, ...]) -> str:
     lost = add_up((t.intent.instrument.currency, t.slippage * t.filled) for t in tickets if t.slippage is not None)
     base = add_up((t.intent.instrument.currency, t.intent.arrival_price * t.filled) for t in tickets if t.filled)
     slippage = " + ".join(f"{money(cost, name)} ({points(cost, base[name])})" for name, cost in sorted(lost.items()))
+    if not base:
+        return "none, nothing was filled"
     return f"commission {purse(trades.commissions(tickets))}, slippage {slippage or NONE}"
 
 

@@ -1,0 +1,117 @@
+"""What a report is seen against: returns, drawdowns and the benchmark, by hand and by law."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_worlds import NOW, D, account, good_backdrop, good_day, report, weekdays
+
+from robotrading.adapters.notify.report import report_html, report_text
+from robotrading.adapters.notify.report.backdrop import Backdrop, Benchmark, Worth, drawdowns, stretches
+from robotrading.domain.report import Outcome
+
+DAYS = tuple(weekdays(4, date(2025, 9, 26)))  # Tuesday to Friday
+SPY = Benchmark("SPY", DAYS, (100.0, 110.0, 99.0, 132.0))
+
+
+def ago(days: float, value: str) -> Worth:
+    return Worth(NOW - timedelta(days=days), D(value))
+
+
+def test_the_week_begins_with_the_last_value_that_is_seven_days_old():
+    around = Backdrop((ago(20, "800000"), ago(8, "900000"), ago(7, "950000"), ago(3, "1")))
+    found = stretches(account(net_liquidation=D("1045000")), around)
+    assert [(one.name, one.change) for one in found] == [
+        ("Today", D("0.045")), ("7 days", D("0.1")), ("Since the start", D("0.30625")),
+    ]  # fmt: skip
+    assert [one.gain for one in found] == [D(45000), D(95000), D(245000)]
+
+
+def test_what_the_history_does_not_reach_is_left_out():
+    assert stretches(account(day_start_value=None), Backdrop()) == ()
+    young = stretches(account(day_start_value=None), Backdrop((ago(2, "1000000"),)))
+    assert [one.name for one in young] == ["Since the start"]
+    week = stretches(account(day_start_value=None), Backdrop((ago(9, "1000000"),)))
+    assert [one.name for one in week] == ["7 days"], "the same stretch is not told twice"
+
+
+def test_what_happened_later_or_is_no_money_is_no_history():
+    later = (Worth(NOW + timedelta(days=1), D(5)), ago(30, "0"), ago(20, "-5"))
+    assert stretches(account(day_start_value=None), Backdrop(later)) == ()
+    assert stretches(account(day_start_value=D(0)), Backdrop()) == ()
+
+
+def test_a_benchmark_changes_between_the_closes_before_both_days():
+    assert SPY.change(DAYS[0], DAYS[3]) == pytest.approx(0.32)
+    assert SPY.change(DAYS[1], DAYS[2]) == pytest.approx(-0.1)
+    assert SPY.change(DAYS[0], DAYS[3] + timedelta(days=2)) == pytest.approx(0.32)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (DAYS[0] - timedelta(days=1), DAYS[3]),  # begins before the prices
+        (DAYS[2], DAYS[2]),  # no close in between
+        (DAYS[0], DAYS[3] + timedelta(days=8)),  # the newest close is too old
+        (DAYS[3] + timedelta(days=9), DAYS[3] + timedelta(days=12)),
+    ],
+)
+def test_a_benchmark_that_does_not_cover_a_stretch_is_not_known(first: date, last: date):
+    assert SPY.change(first, last) is None
+    assert Benchmark("SPY", (), ()).change(first, last) is None
+
+
+def test_a_benchmark_of_nothing_is_not_known():
+    assert Benchmark("X", DAYS[:2], (0.0, 5.0)).change(*DAYS[:2]) is None
+
+
+def test_an_absent_benchmark_is_said_in_a_word():
+    history = (ago(20, "900000"),)
+    absent = report_text(good_day(), Backdrop(history, "SPY"))
+    assert "SPY is left out: its prices of these days are not" in " ".join(absent.split())
+    assert "SPY not known" in absent
+    none = report_text(good_day(), Backdrop(history))
+    assert "SPY" not in none
+    assert "Money paid in or out counts as gain or loss." in none
+
+
+def test_money_is_seen_first():
+    text = report_text(good_day(), good_backdrop())
+    assert text.index("Account value") < text.index("Today") < text.index("Since the start") < text.index("ORDERS")
+    assert "+13.90 %" in text
+    assert "Next run        Monday 2025-09-29 19:45 UTC" in text
+
+
+def test_no_account_has_no_numbers():
+    page = report_html(report(Outcome.FAILED), good_backdrop())
+    assert "Account value" not in page
+    assert "not reached" in page
+
+
+@given(st.lists(st.floats(1.0, 1e9), min_size=1, max_size=50))
+def test_a_drawdown_is_never_a_gain_and_none_at_a_peak(values: list[float]):
+    found = drawdowns(values)
+    assert all(-1 <= fall <= 0 for fall in found)
+    assert found[values.index(max(values))] == 0
+    assert len(found) == len(values)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.decimals(-100, 10**9, places=2)), max_size=20),
+    st.decimals(0, 10**9, places=2),
+)
+def test_a_report_is_made_whatever_the_history(points: list[tuple[int, Decimal]], value: Decimal):
+    """Zero, negative, equal and unordered values are no reason to have no report."""
+    history = tuple(sorted((ago(days, str(worth)) for days, worth in points), key=lambda one: one.at))
+    made = replace(good_day(), account=account(net_liquidation=value))
+    assert report_text(made, Backdrop(history, "SPY", SPY))
+
+
+def test_the_first_instant_of_a_day_is_of_that_day():
+    start = Worth(datetime.combine(NOW.date(), NOW.timetz()) - timedelta(hours=1), D(1))
+    assert stretches(account(day_start_value=None), Backdrop((start,))) == (), "one day is no history yet"
