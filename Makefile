@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs; the other targets are parts of it, on the environment in .venv.
 PY ?= .venv/bin/python
 
-.PHONY: check lint types imports test drill nspawn bench docs lock format
+.PHONY: check lint types imports test drill nspawn container bench docs lock format
 
 check:
 	./deploy.sh test
@@ -26,6 +26,10 @@ drill:
 # The service in a Debian that is really booted: install, kills, watchdog, reboot, upgrades, going back; needs root.
 nspawn:
 	$(PY) -m tests.deploy.nspawn_drill
+
+# The image, really built and run with a Docker engine: confined, frozen, killed, stopped; five minutes.
+container:
+	$(PY) -m tests.deploy.container_drill
 
 # Ten thousand stories of sessions, each checked against the promises of docs/reliability.md; 500 others are part of `test`.
 SEEDS ?= 0:10000
