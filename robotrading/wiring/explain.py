@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from robotrading.adapters.notify.report.reasons import why
 from robotrading.domain.book import Position
-from robotrading.domain.errors import RobotradingError
+from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Intent, OrderEvent, Ticket, TicketStatus
 from robotrading.domain.planning import Line, Plan, Refusal, TargetWeight
@@ -28,7 +28,7 @@ _LOOKED_BACK = 30
 """In how many of the newest reports a symbol is looked for."""
 
 
-class NotExplained(RobotradingError):
+class NotExplained(ConfigError):
     """There is nothing stored to tell; the text says what to do."""
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from robotrading.adapters.notify.files import write_message, write_report_files
 from robotrading.config.model import Config
-from robotrading.domain.errors import RobotradingError
+from robotrading.domain.errors import ConfigError
 from robotrading.domain.report import Ended, SessionReport
 from robotrading.wiring.books import Book, Orders, book_for, load_config
 
@@ -30,7 +30,7 @@ _SHOWN_ERROR = 300
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-class NoReport(RobotradingError):
+class NoReport(ConfigError):
     """There is no such report; the text says which there are."""
 
 

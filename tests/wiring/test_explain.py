@@ -1,0 +1,129 @@
+"""Why an instrument was traded or not: the last word that the run had on it, from the report and the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from report_worlds import (
+    NOW,
+    D,
+    all_failed,
+    blocked,
+    failed_early,
+    fill,
+    filled,
+    good_day,
+    hostile,
+    intent,
+    partly,
+    plan,
+    report,
+)
+
+from robotrading.adapters.ledger.database import open_database
+from robotrading.adapters.ledger.store import SqlLedger
+from robotrading.cli.out import console, rendered
+from robotrading.cli.render_explain import explain_view, history_view
+from robotrading.domain.orders import EventKind, OrderEvent, Ticket, TicketStatus
+from robotrading.domain.report import Outcome, SessionReport, StepResult
+from robotrading.domain.skip import Skip
+from robotrading.wiring.explain import explain
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    database = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield SqlLedger(database)
+    database.close()
+
+
+def shown(made: SessionReport, symbol: str, ledger: SqlLedger) -> str:
+    return " ".join(rendered(console(), explain_view(explain(made, symbol, ledger))).split())
+
+
+@pytest.mark.parametrize(
+    ("made", "symbol", "answer"),
+    [
+        (good_day, "AAPL", "Bought. New, 5.1 % of the budget"),
+        (good_day, "OLDCO", "Sold. Sold off: it is no longer in the universe."),
+        (good_day, "MSFT", "Not traded: holds 8.3 %, target 8.5 % +-1.0 %: within its band."),
+        (good_day, "KO", "Not traded: it is not in the universe of this session, and what the account holds of it is"),
+        (good_day, "ZZZ", "Not traded: it is not in the universe of this session."),
+        (blocked, "BBB", "Not traded: BBB: 50 were held on 2025-09-25 and 100 are held now"),
+        (blocked, "AAA", "Not bought: the order is unknown."),
+        (partly, "DDD", "Bought 40 of 100: the order is cancelled (not filled within 60 s)."),
+        (partly, "EEE", "Not sent, though the plan says buy 100: an order of 10,000.00 USD is above limits"),
+        (all_failed, "AAA", "Not bought: the order is rejected (margin too small)."),
+        (failed_early, "AAPL", "Not traded: the run stopped at step 'recover'"),
+    ],
+)  # fmt: skip
+def test_the_answer_is_the_last_word(made, symbol: str, answer: str, ledger: SqlLedger):
+    assert explain(made(), symbol, ledger).answer.startswith(answer)
+
+
+def test_what_the_checks_refused_is_said_with_their_reason(ledger: SqlLedger):
+    refused = Skip("BAD", "checks", "The close jumps by 900 % on 2025-09-24.", "jump")
+    made = report(Outcome.DONE, steps=(StepResult("checks", 0.1, (refused,)),))
+    assert explain(made, "BAD", ledger).answer == "Not traded: The close jumps by 900 % on 2025-09-24."
+    assert "None that could be used" in shown(made, "BAD", ledger)
+
+
+def test_a_plan_alone_says_what_it_would_do(ledger: SqlLedger):
+    made = report(Outcome.DONE, mode="plan", plan=plan([intent("AAPL")]))
+    assert explain(made, "AAPL", ledger).answer.startswith("Planned, not sent: buy 10. holds 0.0 %")
+    closed = replace(made, outcome=Outcome.NOTHING_TO_DO, verdict="Nothing was sent: the market is closed.")
+    assert explain(closed, "AAPL", ledger).answer.endswith("Nothing was sent: the market is closed.")
+    stopped = replace(made, outcome=Outcome.FAILED, steps=(StepResult("buys", 1.0, (), "the line is down"),))
+    assert "the run stopped at step 'buys': the line is down" in explain(stopped, "AAPL", ledger).answer
+
+
+def test_the_chain_tells_who_did_not_speak_and_why(ledger: SqlLedger):
+    made = good_day()
+    fell = Skip("MSFT", "signal", "hmm: the fit did not converge.", "not_converged")
+    signals = tuple(
+        replace(one, skips=(fell,)) if one.instrument.symbol == "MSFT" else one for one in made.signals
+    )  # fmt: skip
+    text = shown(replace(made, signals=signals), "MSFT", ledger)
+    assert "Not by hmm: the fit did not converge. The moving average spoke: reduce -0.40" in text
+    assert "Refused, within band" in text
+
+
+def test_an_order_tells_its_events_its_fills_and_what_they_cost(ledger: SqlLedger):
+    made = intent("AAPL", quantity="120", price="255.46")
+    first = fill(made, D(120), D("255.51"), None)
+    ledger.record_intent(made, NOW)
+    for event in (
+        OrderEvent(made.intent_id, EventKind.SENT, NOW),
+        OrderEvent(made.intent_id, EventKind.ACKNOWLEDGED, NOW, broker_id=7),
+        OrderEvent(made.intent_id, EventKind.FILL, NOW, first),
+        OrderEvent(made.intent_id, EventKind.FILL, NOW, replace(first, commission=D("1.00"))),
+    ):
+        ledger.append(event)
+    run = report(Outcome.DONE, plan=plan([made]), tickets=(Ticket(made, TicketStatus.SENT),))
+    text = shown(run, "AAPL", ledger)
+    assert "19:45:00 sent to the broker 19:45:00 the broker has it 19:45:00 120 filled at 255.51" in text
+    assert "19:45:00 commission 1 USD" in text
+    assert "Now filled, 120 of 120 filled." in text, "the ledger knows more than the report"
+    assert "slippage +2.0 bps, 6.00 USD" in text
+    unsure = report(Outcome.PARTLY, tickets=(Ticket(made, TicketStatus.REJECTED, reason="no margin", code=201),))
+    late = replace(unsure, tickets=(filled(replace(made, intent_id="other", arrival_price=D(0)), "1.00"),))
+    assert "not known in bps" in shown(late, "AAPL", ledger)
+
+
+@pytest.mark.parametrize("make", [good_day, partly, blocked, all_failed, hostile])
+def test_it_fits_eighty_columns_whatever_is_in_it(make, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    made = make()
+    for symbol in {line.instrument.symbol for line in made.plan.lines} | {
+        t.intent.instrument.symbol for t in made.tickets
+    }:
+        text = rendered(console(), explain_view(explain(made, symbol, ledger)))
+        assert max(map(len, text.splitlines())) <= 80
+        assert all(char.isprintable() for char in text.replace("\n", ""))
+
+
+def test_an_empty_history_says_what_to_try():
+    assert "robotrading demo" in rendered(console(), history_view([]))
