@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 Offline = Annotated[
     bool,
-    typer.Option("--offline", metavar="", help="Leave out what needs a network: sources, gateway, mail, database."),
+    typer.Option(
+        "--offline", metavar="", help="Leave out what needs a network: sources, gateway, mail, database, service."
+    ),
 ]
 TestMail = Annotated[
     bool, typer.Option("--send-test-mail", metavar="", help="Also send a mail to every recipient. Else none leaves.")

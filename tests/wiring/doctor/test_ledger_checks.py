@@ -200,5 +200,3 @@ def test_an_unreachable_database_tells_no_secret():
     assert "hunter2" not in found.found
     assert "refused" in found.found
     assert asked("postgresql://[nonsense")["database"].level is Level.BROKEN
-
-

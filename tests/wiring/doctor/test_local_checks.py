@@ -249,7 +249,9 @@ def test_without_a_witness_the_clock_is_not_judged():
 def test_the_witnesses_are_the_configured_sources():
     config = default_config()
     assert clock.witnesses(config) == ("https://query1.finance.yahoo.com/",)
-    with_key = replace(config, feeds=replace(config.feeds, alpha_vantage=replace(config.feeds.alpha_vantage, api_key="k")))
+    with_key = replace(
+        config, feeds=replace(config.feeds, alpha_vantage=replace(config.feeds.alpha_vantage, api_key="k"))
+    )
     assert clock.witnesses(with_key)[1].startswith("https://www.alphavantage.co")
 
 
@@ -286,7 +288,7 @@ def test_the_next_session_is_named_in_the_exchanges_time():
 
 def test_a_calendar_that_knows_no_day_to_come_is_broken():
     class Shut(ExchangeCalendar):
-        def hours(self, kind: AssetClass, day):
+        def hours(self, _kind: AssetClass, _day):
             return None
 
     assert calendar.next_day(Shut(), NOW).level is Level.BROKEN
