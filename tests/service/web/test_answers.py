@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from serve import Hand
-from worlds import NOW, TROUBLE, WELL
+from web_serve import Hand
+from web_worlds import NOW, TROUBLE, WELL
 
 from robotrading.service.web import answers as module
 from robotrading.service.web.answers import Answers

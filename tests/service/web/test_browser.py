@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import chromium, tab
-from serve import served
-from worlds import TROUBLE, WELL, WORLDS, crowded
+from web_serve import served
+from web_worlds import TROUBLE, WELL, WORLDS, crowded
 
 SEEN = "[innerWidth, document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]"
 GROUNDS = {"light": "rgb(243, 245, 248)", "dark": "rgb(15, 18, 23)"}

@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serve import TOKEN, Book, Hand, Served, served
-from worlds import WELL
+from web_serve import TOKEN, Book, Hand, Served, served
+from web_worlds import WELL
 
 from robotrading.domain.errors import ConfigError, RobotradingError
 from robotrading.service.metrics import Meters

@@ -14,7 +14,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
-from worlds import EMPTY, HOSTILE, NOW, SESSIONS, TROUBLE, WELL, WORLDS, crowded, thing
+from web_worlds import EMPTY, HOSTILE, NOW, SESSIONS, TROUBLE, WELL, WORLDS, crowded, thing
 
 from robotrading.domain.book import Position
 from robotrading.service.facts import Facts, WeightPair

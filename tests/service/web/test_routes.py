@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from serve import served
-from worlds import ACCOUNT, EMPTY, HOSTILE, NOW, TROUBLE, WELL, WORLDS
+from web_serve import served
+from web_worlds import ACCOUNT, EMPTY, HOSTILE, NOW, TROUBLE, WELL, WORLDS
 
 PATHS = {
     "/ping": "text/plain; charset=utf-8",

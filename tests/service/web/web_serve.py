@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import httpx
-from worlds import NOW
+from web_worlds import NOW
 
 from robotrading.domain.instrument import AssetClass
 from robotrading.service.facts import Facts
