@@ -37,7 +37,7 @@ if the right one is not found. The service: docs/systemd.md.
 TEXT
 }
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$*" >&2 || true; }
 
 fail() {
     say "deploy.sh: $1"

@@ -60,11 +60,26 @@ release_name() {
     echo "${version:-0}-${content:0:12}"
 }
 
+# One that the service's user can reach: what lies in somebody's home is hidden from it.
+python_for_service() {
+    local python home
+    if ! on_machine; then
+        find_python
+        return
+    fi
+    python=$(PATH=/usr/local/bin:/usr/bin:/bin find_python) || return
+    home=$("$python" -c 'import sys; print(sys.base_prefix)')
+    case $home in
+        /root/* | /home/*) fail "$python lives in $home, where the service cannot see it; set ROBOTRADING_PYTHON to another" ;;
+    esac
+    echo "$python"
+}
+
 # build_release NAME: its own folder with the source and a virtual environment; nothing that runs is touched.
 build_release() {
     local release=$opt/releases/$1 python
     if [[ -f $release/.complete ]]; then return; fi
-    python=$(find_python)
+    python=$(python_for_service)
     say "Building release $1 (a minute or two)"
     unfinished=$release
     rm -rf "$release"
@@ -301,6 +316,8 @@ upgrade_to() {
         rm -rf "${opt:?}/releases/$name"
         fail "release $name finds fault with this machine or its configuration (above); $old goes on, nothing was changed"
     fi
+    # From here to the end there is no leaving half-way, whatever becomes of the terminal.
+    trap '' HUP INT TERM PIPE
     if active; then
         was_active=yes
         before=$(health_of "$old")
@@ -352,6 +369,7 @@ drop_old_releases() {
 uninstall() {
     need_root uninstall
     local word=
+    take_turn
     case ${1:-} in
         --purge)
             say "This deletes the configuration, the secrets, and the ledger with all that the bot knows of its orders:"
@@ -372,12 +390,12 @@ uninstall() {
         systemctl reset-failed "$unit" 2>/dev/null || true
     fi
     if [[ -z $word ]]; then
-        say "Removed. Configuration and state are kept: $etc $state"
+        say "Removed. Configuration and state are kept: $etc $state. Positions at the broker stay as they are."
         return
     fi
     rm -rf "$etc" "$state" "$logs"
     if on_machine && getent passwd "$user" >/dev/null; then userdel "$user"; fi
-    say "Removed, with configuration and state."
+    say "Removed, with configuration and state. Positions at the broker stay as they are."
 }
 
 control() {

@@ -33,25 +33,6 @@ import os, sys, threading
 if sys.argv[1:2] == ["serve"]:
     threading.Timer(4, os._exit, [7]).start()
 """
-STAND_IN = """
-import http.server, os, signal, sys, threading, time
-if sys.argv[1:2] == ["serve"]:
-    from robotrading.service.manager import manager_from
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-        def log_message(self, *words):
-            pass
-    server = http.server.HTTPServer(("127.0.0.1", 18080), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    manager = manager_from(os.environ)
-    signal.signal(signal.SIGTERM, lambda *_: (manager.stopping("stopping"), sys.exit(0)))
-    manager.ready("a stand-in")
-    while True:
-        manager.alive()
-        time.sleep(1)
-"""
 REFUSES = """
 import sys
 if sys.argv[1:2] in (["doctor"], ["config"]):
@@ -119,7 +100,7 @@ def install(drill: Drill) -> None:
         drill.run("install -d -m 700 /etc/robotrading/credentials")
         drill.run(f"printf '{CONFIG}' > /etc/robotrading/config.yaml")
         drill.run("umask 077; echo from-a-credential > /etc/robotrading/credentials/ALPHA_VANTAGE_KEY")
-        said = drill.run("cd /tmp && /srv/one/deploy.sh install")
+        said = drill.run("umask 077; cd /tmp && /srv/one/deploy.sh install")
         assert drill.is_active(), said
         assert drill.run(f"systemctl is-enabled {UNIT}") == "enabled"
         assert drill.run("cat /etc/robotrading/config.yaml") + "\n" == CONFIG, "a configuration that is there is kept"
@@ -141,7 +122,8 @@ def looks(drill: Drill) -> None:
         text = drill.show("StatusText")
         assert text, "no status line"
         assert f'Status: "{text}"' in status, status
-        drill.note(f"user robotrading, status line: {text}")
+        size = int(drill.show("MemoryCurrent")) / 1_000_000
+        drill.note(f"user robotrading, {size:.0f} MB with its children, status line: {text}")
     with drill.step("the command, from root and from somebody"):
         said = drill.run("robotrading config check")
         assert "/etc/robotrading/config.yaml: fine" in said, said
@@ -179,7 +161,9 @@ def three_sessions_in_its_cage(drill: Drill) -> None:
         done = drill.machine.run("systemctl start cage.service", check=False, timeout=400)
         words = drill.run("journalctl --unit=cage.service --no-pager --output=cat")
         assert done.returncode == 0, words
-        drill.note(" ".join(words.split())[-60:])
+        sessions = [word for word in ("EQUITIES", "BONDS", "CRYPTO") if word in words]
+        assert len(sessions) == 3, words
+        drill.note(f"{words.count(' filled')} orders filled")
 
 
 def misfortunes(drill: Drill) -> None:
@@ -208,6 +192,19 @@ def misfortunes(drill: Drill) -> None:
     with drill.step("start"):
         drill.run("/srv/one/deploy.sh start")
         assert drill.is_active()
+
+
+def spoilt_configuration(drill: Drill) -> None:
+    with drill.step("a configuration that cannot be used"):
+        drill.run("echo 'nonsense: 1' >> /etc/robotrading/config.yaml")
+        assert drill.machine.run("/srv/one/deploy.sh restart", check=False).returncode == 1
+        time.sleep(12)
+        assert (drill.show("ActiveState"), drill.show("ExecMainStatus")) == ("failed", "2"), drill.run(
+            "systemctl status"
+        )
+        assert "nonsense" in drill.run("/srv/one/deploy.sh logs"), "the log does not say what is wrong"
+        drill.run("sed -i /nonsense/d /etc/robotrading/config.yaml && /srv/one/deploy.sh start")
+        drill.note("stays down and says why; starts when it is put right")
 
 
 def reboot(drill: Drill) -> None:
@@ -253,7 +250,7 @@ def uninstall(drill: Drill) -> None:
 
 
 SCENES: tuple[Callable[[Drill], None], ...] = (
-    install, looks, sealed, three_sessions_in_its_cage, misfortunes, reboot, upgrades, uninstall,
+    install, looks, sealed, three_sessions_in_its_cage, misfortunes, spoilt_configuration, reboot, upgrades, uninstall,
 )  # fmt: skip
 
 
@@ -264,8 +261,6 @@ def prepare(root: Path) -> None:
         sources = root / "srv" / name
         copy_of_sources(sources)
         main = sources / "robotrading" / "__main__.py"
-        if not (sources / "robotrading/cli/serve.py").exists():
-            addition += STAND_IN  # noqa: PLW2901
         future = "from __future__ import annotations\n"
         main.write_text(main.read_text().replace(future, future + addition, 1))
 
