@@ -122,8 +122,8 @@ def looks(drill: Drill) -> None:
         text = drill.show("StatusText")
         assert text, "no status line"
         assert f'Status: "{text}"' in status, status
-        size = int(drill.show("MemoryCurrent")) / 1_000_000
-        drill.note(f"user robotrading, {size:.0f} MB with its children, status line: {text}")
+        size = drill.run(f"awk '/^VmRSS/ {{ print int($2 / 1024) }}' /proc/{pid}/status")
+        drill.note(f"user robotrading, {size} MB, status line: {text}")
     with drill.step("the command, from root and from somebody"):
         said = drill.run("robotrading config check")
         assert "/etc/robotrading/config.yaml: fine" in said, said
