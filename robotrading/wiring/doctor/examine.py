@@ -58,13 +58,21 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the checks are given. `scratch` is a folder that is thrown away."""
+    """What the checks are given. `scratch` is a folder that is thrown away.
+
+    `days` works the calendar out, once for all: threads that import one large library at a time may each see a part.
+    """
 
     config: Config
     book: Book
     request: Request
     clock: Clock
     scratch: Path
+    days: asyncio.Future[Calendar]
+
+    async def calendar(self) -> Calendar:
+        """The exchange's; a check that gives up waiting takes it from no other."""
+        return await asyncio.shield(self.days)
 
 
 Findings = AsyncGenerator[Finding, None]
@@ -79,7 +87,8 @@ async def examine(request: Request, wall: Clock) -> Diagnosis:
     with tempfile.TemporaryDirectory(prefix="robotrading-doctor-", ignore_cleanup_errors=True) as scratch:
         checks = {"packages": _program(), "clock": _clock(wall)}
         if config is not None:
-            scene = Scene(config, book_for(config, Orders(file)), request, wall, Path(scratch))
+            days = asyncio.ensure_future(apart(_exchange))
+            scene = Scene(config, book_for(config, Orders(file)), request, wall, Path(scratch), days)
             checks |= {name: check(scene) for name, check in CHECKS.items()}
         found = await asyncio.gather(
             *(_collected(name, check, request.seconds) for name, check in checks.items()), return_exceptions=True
@@ -154,7 +163,7 @@ async def _memory(scene: Scene) -> Findings:
 
 
 async def _calendar(scene: Scene) -> Findings:
-    yield calendar.next_day(await apart(_exchange), scene.clock.now())
+    yield calendar.next_day(await scene.calendar(), scene.clock.now())
     for one in calendar.table(scene.config.state_dir / TABLE, scene.clock.now()):
         yield one
 
@@ -182,7 +191,7 @@ async def _gateway(scene: Scene) -> Findings:
     config = scene.config
     if config.broker.gateway is GatewayKind.EMBEDDED:
         book = gateway.scratch_book(scene.scratch)
-        findings = gateway.embedded(config, book, scene.clock, await apart(_exchange))
+        findings = gateway.embedded(config, book, scene.clock, await scene.calendar())
     elif scene.request.offline:
         yield left_out(gateway.PART, "not asked (--offline)")
         return
@@ -195,7 +204,7 @@ async def _gateway(scene: Scene) -> Findings:
 
 async def _prices(scene: Scene) -> Findings:
     config, wall, offline = scene.config, scene.clock, scene.request.offline
-    days = await apart(_exchange)
+    days = await scene.calendar()
     wanted = prices.questions(config, wall, offline=offline)
     answers = await asyncio.gather(
         *(apart(partial(prices.ask, config, one, days, wall, scene.scratch)) for one in wanted)
