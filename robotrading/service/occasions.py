@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from robotrading.domain.claims import Claim, Occurrence
 from robotrading.domain.errors import LeaseLost, LedgerError, RobotradingError
@@ -23,8 +23,10 @@ from robotrading.service.scheduler import Duties
 from robotrading.session.due import Due, Missed
 from robotrading.session.lease import Held, Post, hold
 from robotrading.session.lock import AlreadyRunning
-from robotrading.session.occurrence import LOOK_BACK, Done, conclude_dead, run_id_of
+from robotrading.session.occurrence import Done, conclude_dead, run_id_of
 
+RECENT = timedelta(days=30)
+"""How far back it is looked for what dead copies have left."""
 WHOLE = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 """Outcomes after which nothing is left to be caught up."""
 
@@ -203,7 +205,7 @@ class Occasions:
         """Start or name what another copy has claimed and does not work on any more. Raises `LedgerError`."""
         if self.stopping or self._running:
             return
-        found = await self.claims(self._post.clock.now() - LOOK_BACK)
+        found = await self.claims(self._post.clock.now() - RECENT)
         decided = decide([one for one in found if self._is_foreign(one)])
         for missed in decided.missed:
             await self.miss(missed)
