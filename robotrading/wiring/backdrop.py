@@ -44,7 +44,7 @@ def backdrop_for(config: Config, ledger: Ledger, report: SessionReport, *, ahead
     return Backdrop(
         _equity(ledger, report),
         config.report.benchmark,
-        _benchmark(config, report.trading_date),
+        _benchmark(config, report),
         charts,
         _next_run(config, report) if ahead else None,
     )
@@ -57,13 +57,17 @@ def _equity(ledger: Ledger, report: SessionReport) -> tuple[Worth, ...]:
     return tuple(Worth(at, value) for at, value in found if at <= report.account.at)
 
 
-def _benchmark(config: Config, last: date) -> Benchmark | None:
+def _benchmark(config: Config, report: SessionReport) -> Benchmark | None:
+    """From the cache, or from a person's own price files; a made-up market has no benchmark."""
     name = config.report.benchmark
     if not name:
         return None
     wanted = Instrument(name, AssetClass.EQUITIES)
-    bars = _cached(config, [wanted]).get(wanted)
-    if bars is None or not len(bars := bars.until(last)):
+    found = _cached(config, [wanted])
+    if not found and "files" in config.sources(report.kind):
+        found = _series(config, report, [wanted])
+    bars = found.get(wanted)
+    if bars is None or not len(bars := bars.until(report.trading_date)):
         return None
     days, closes = _points(bars)
     return Benchmark(name, days, closes)
