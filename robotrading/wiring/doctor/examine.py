@@ -209,7 +209,7 @@ async def _prices(scene: Scene) -> Findings:
     answers = await asyncio.gather(
         *(apart(partial(prices.ask, config, one, days, wall, scene.scratch)) for one in wanted)
     )
-    for one in (*prices.judge(answers), *prices.not_asked(config, offline=offline)):
+    for one in (*prices.judge(answers), *prices.not_asked(config, wall, offline=offline)):
         yield one
 
 

@@ -33,7 +33,8 @@ PART = "gateway"
 CLIENT_ID_OFFSET = 20
 """Above the base: the sessions have one to three, their prices ten more."""
 CONNECT_SECONDS = 6.0
-REQUEST_SECONDS = 5.0
+REQUEST_SECONDS = 12.0
+"""A snapshot of prices outside of market hours takes the gateway eleven."""
 _LOGGED_IN = "look at the gateway's own window: is it logged in, and 'Enable ActiveX and Socket Clients' ticked?"
 _REMEDIES = (
     ("is in use at the gateway", "end the other robotrading doctor, or wait a minute and try again"),

@@ -60,9 +60,17 @@ def questions(config: Config, clock: Clock, *, offline: bool) -> tuple[Question,
     used: dict[str, list[AssetClass]] = {}
     for kind in instruments:
         for source in config.sources(kind):
-            if source in LOCAL or not offline:
+            if not _why_not(config, source, clock, offline=offline):
                 used.setdefault(source, []).append(kind)
     return tuple(Question(source, tuple(kinds), instruments[kinds[0]]) for source, kinds in used.items())
+
+
+def _why_not(config: Config, source: str, clock: Clock, *, offline: bool) -> str:
+    """Why a source is not asked now, '' where it is."""
+    if offline and source not in LOCAL:
+        return "not asked (--offline)"
+    quiet = config.quiet.now(clock.now()) if source == "ibkr" else None
+    return f"not asked now: {quiet}" if quiet else ""
 
 
 def first_instruments(config: Config, clock: Clock) -> Mapping[AssetClass, Instrument]:
@@ -182,15 +190,15 @@ def judge(answers: Sequence[Asked]) -> Iterator[Finding]:
             yield fine(part, one.found)
 
 
-def not_asked(config: Config, *, offline: bool) -> Iterator[Finding]:
+def not_asked(config: Config, clock: Clock, *, offline: bool) -> Iterator[Finding]:
     """Sources that are named and not asked, and why; a session without any."""
     named = dict.fromkeys(source for kind in config.enabled for source in config.sessions[kind].sources)
     used = {source for kind in config.enabled for source in config.sources(kind)}
     for source in named:
         if source not in used:
             yield left_out(f"prices {source}", "it has no key", "set ALPHA_VANTAGE_KEY; the free one does")
-        elif offline and source not in LOCAL:
-            yield left_out(f"prices {source}", "not asked (--offline)")
+        elif why := _why_not(config, source, clock, offline=offline):
+            yield left_out(f"prices {source}", why)
     for kind in config.enabled:
         if not config.sources(kind):
             yield broken(f"prices {kind}", "no source is left", f"name one in sessions.{kind}.sources")

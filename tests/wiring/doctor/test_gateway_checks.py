@@ -199,6 +199,12 @@ async def test_broken_farms_and_a_lost_line_are_told(monkeypatch: pytest.MonkeyP
     assert any(one.level is Level.WARNING and "2103" in one.found for one in found)
 
 
+async def test_a_snapshot_is_waited_for_as_long_as_the_gateway_takes():
+    """Eleven seconds outside of market hours; the usual waits are cut, and never made longer."""
+    assert gateway.settings_for(config_for(1)).request_timeout > 11
+    assert gateway.settings_for(config_for(1, request_timeout=3.0)).request_timeout == 3.0
+
+
 async def test_in_its_quiet_times_nobody_asks():
     async with stage() as here:
         config = config_for(here.port)

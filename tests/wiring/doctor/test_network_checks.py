@@ -17,7 +17,7 @@ from robotrading.adapters.clock import FixedClock, SystemClock
 from robotrading.adapters.feeds.slickcharts import INDEX
 from robotrading.adapters.notify.settings import MailSettings, Security
 from robotrading.config.defaults import default_config
-from robotrading.config.model import Config
+from robotrading.config.model import Config, GatewayKind
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Constituent
 from robotrading.service.settings import ServiceSettings
@@ -160,13 +160,32 @@ def test_a_source_that_fails_is_a_warning_while_another_serves_all_its_sessions(
 
 
 def test_sources_without_a_key_or_network_are_left_out(tmp_path: Path):
-    found = list(prices.not_asked(with_sources("yahoo", "alpha_vantage", "synthetic"), offline=True))
+    found = list(prices.not_asked(with_sources("yahoo", "alpha_vantage", "synthetic"), NOW, offline=True))
     assert [(one.part, one.level) for one in found] == [
         ("prices yahoo", Level.LEFT_OUT), ("prices alpha_vantage", Level.LEFT_OUT)
     ]  # fmt: skip
     assert prices.questions(cached(with_sources("yahoo"), tmp_path), NOW, offline=True) == ()
-    nothing = list(prices.not_asked(with_sources("alpha_vantage"), offline=False))
+    nothing = list(prices.not_asked(with_sources("alpha_vantage"), NOW, offline=False))
     assert [one.level for one in nothing] == [Level.LEFT_OUT, Level.BROKEN]
+
+
+def test_the_gateways_history_is_not_asked_in_its_quiet_times(tmp_path: Path):
+    config = cached(with_sources("ibkr"), tmp_path)
+    quiet = replace(config.broker, gateway=GatewayKind.EXTERNAL, quiet_times=("11:00-13:00",))
+    config = replace(config, broker=quiet)
+    assert prices.questions(config, NOW, offline=False) == ()
+    assert "until" in only(prices.not_asked(config, NOW, offline=False)).found
+    later = FixedClock(datetime(2025, 9, 26, 18, 0, tzinfo=UTC))
+    assert len(prices.questions(config, later, offline=False)) == 1
+
+
+def test_the_gateways_history_is_asked_under_an_id_of_its_own(tmp_path: Path):
+    """Nobody is there: the refusal names the gateway."""
+    config = with_sources("ibkr")
+    config = replace(config, broker=replace(config.broker, gateway=GatewayKind.EXTERNAL, port=1, quiet_times=()))
+    found = only(ask(config, tmp_path)[1])
+    assert found.level is Level.BROKEN
+    assert "no gateway at 127.0.0.1:1" in found.found
 
 
 # Universes -------------------------------------------------------------------------------------------------------------
