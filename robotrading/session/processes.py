@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,13 +83,14 @@ class Ways:
 
     Once `let_go` is set they send nothing more: each has a little time for its report and is ended then. Once
     `wind_down` is set they are asked to begin nothing new and to finish or cancel what is at work. Once `hurry` is set
-    they are ended at once.
+    they are ended at once. `environment` is for them beside our own.
     """
 
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     wind_down: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     counted: Callable[[Counted], None] = lambda _: None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 async def run_children(
@@ -114,7 +115,7 @@ class _Started:
 async def _run(child: Child, clock: Clock, progress: Progress, ways: Ways) -> End:
     began = clock.monotonic()
     try:
-        started = await _start(child.job)
+        started = await _start(child.job, ways.environment)
     except OSError as error:
         return End(child.job, 0, late=False, seconds=clock.monotonic() - began, trouble=str(error))
     process, late = started.process, False
@@ -165,7 +166,7 @@ async def _ask_to_stop(process: asyncio.subprocess.Process, wind_down: asyncio.E
         process.send_signal(signal.SIGTERM)
 
 
-async def _start(job: Job) -> _Started:
+async def _start(job: Job, environment: Mapping[str, str]) -> _Started:
     """Start the child. Raises OSError.
 
     The pipes are ours and not asyncio's, whose `wait` would last until nobody holds the pipe any more: a killed
@@ -182,6 +183,7 @@ async def _start(job: Job) -> _Started:
             stdout=writing,
             stderr=log,
             start_new_session=True,
+            env={**os.environ, **environment},
         )
         otherwise.pop_all()
     return _Started(process, reading, holding)

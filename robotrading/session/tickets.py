@@ -6,6 +6,7 @@ A ledger that cannot be written ends trading: the failure is kept and raised to 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -13,6 +14,8 @@ from robotrading.domain.errors import LedgerError
 from robotrading.domain.orders import OrderEvent, Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.skip import Skip
+
+log = logging.getLogger(__name__)
 
 
 class TicketBook:
@@ -55,6 +58,8 @@ class TicketBook:
             self._foreign.add(event.intent_id)
             return None
         ticket = self._ledger.append(event)
+        known = {"intent_id": event.intent_id}
+        log.info("%s: the order is %s%s", event.kind, ticket.status, _because(event), extra=known)
         self._tickets[event.intent_id] = ticket
         self.wake()
         return ticket
@@ -99,3 +104,9 @@ class TicketBook:
         """Have everybody who waits look again."""
         for pulse in self._waiting:
             pulse.set()
+
+
+def _because(event: OrderEvent) -> str:
+    if event.fill is not None:
+        return f", {event.fill.quantity} at {event.fill.price}"
+    return f": {event.reason}" if event.reason else ""

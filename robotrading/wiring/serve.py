@@ -13,14 +13,15 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from robotrading import __version__
 from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.ledger.positions import SqlPositionBook
+from robotrading.config.environment import VARIABLES
 from robotrading.config.model import Config
 from robotrading.domain.claims import Claim
 from robotrading.domain.errors import ConfigError, RobotradingError
@@ -50,6 +51,8 @@ from robotrading.wiring.timetable import TABLE
 log = logging.getLogger(__name__)
 
 GATEWAY_PROGRAM = "gateway"
+PRICES, MAIL, DATABASE = ("ALPHA_VANTAGE_KEY",), "GMAIL_APP_PASSWORD", "ROBOTRADING_DATABASE_URL"
+"""Which secrets a child may need."""
 _EMBEDDED_ACCOUNT = "DU1000001"  # as in wiring/gateway.py, which brings the pretend exchange along
 _ORPHAN_SECONDS = 30.0
 _DELIVER_SECONDS = 300.0
@@ -61,12 +64,19 @@ def serve_config(file: Path | None) -> int:
     orders = Orders(config=file)
     config = load_config(orders)
     log_service(config)
+    secrets = _withheld()
     if not config.enabled:
         raise ConfigError("no session is enabled; set sessions.<name>.enabled to true")
     book = book_for(config, orders)
     with ExitStack() as stack:
         stack.enter_context(_alone(book, embedded=is_embedded(config, orders)))
-        return asyncio.run(serve(_Parts(orders, config, book).setup()))
+        return asyncio.run(serve(_Parts(orders, config, book, secrets).setup()))
+
+
+def _withheld() -> dict[str, str]:
+    """Take the secrets out of the environment: each child gets those that it needs, and the others none."""
+    names = [variable.name for variable in VARIABLES if variable.secret]
+    return {name: os.environ.pop(name) for name in names if name in os.environ}
 
 
 @contextmanager
@@ -82,11 +92,16 @@ def _alone(book: Book, *, embedded: bool) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the daemon is made of."""
+    """What the daemon is made of; `secrets` are by the names of their variables."""
 
     orders: Orders
     config: Config
     book: Book
+    secrets: Mapping[str, str] = field(repr=False)
+
+    def given(self, *names: str) -> dict[str, str]:
+        """These secrets, for a child's environment."""
+        return {name: self.secrets[name] for name in names if name in self.secrets}
 
     @property
     def embedded(self) -> bool:
@@ -141,6 +156,7 @@ class _Parts:
             tuple(command(*words)),
             self.config.state_dir / "logs" / "gateway.log",
             stop_seconds=_GATEWAY_STOP_SECONDS,
+            environment=self.given(*PRICES),
         )
 
     def _broker(self, port: int) -> Broker:
@@ -161,7 +177,7 @@ class _Parts:
             yield Opened(post, reader, ledger)
 
     def _staff(self, opened: Opened, hooks: Hooks, port: int) -> Helpers:
-        ledger, people = opened.ledger, _People(self.orders, self.config)
+        ledger, people = opened.ledger, _People(self)
         sessions = _Sessions(self, ledger, hooks, port)
 
         def epitaph(claim: Claim) -> SessionReport:
@@ -183,7 +199,7 @@ class _Sessions:
         """One run to its report; it is let go when the lease is lost."""
         clock, config, kind = SystemClock(), self.parts.config, trade.kind
         began = clock.now()
-        ways = replace(self.hooks.ways, let_go=asyncio.Event())
+        ways = replace(self.hooks.ways, let_go=asyncio.Event(), environment=self.parts.given(*PRICES, DATABASE))
         letting_go = asyncio.create_task(_follow(trade, ways))
         try:
             child = Child(self._job(trade), config.sessions[kind].deadline)
@@ -225,20 +241,20 @@ async def _follow(trade: Trade, ways: Ways) -> None:
 class _People:
     """Reports and alarms; drawing and mailing are a child's work."""
 
-    orders: Orders
-    config: Config
+    parts: _Parts
 
     async def deliver(self, report: SessionReport) -> Sequence[str]:
         """Pages beside the run's files, and mail where it is set up; notes for the log."""
         words = ["session-report", report.run_id]
-        if self.orders.file:
-            words += ["--config", str(self.orders.file.absolute())]
+        if self.parts.orders.file:
+            words += ["--config", str(self.parts.orders.file.absolute())]
         process = await asyncio.create_subprocess_exec(
             *command(*words),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, **self.parts.given(MAIL, DATABASE)},
         )
         try:
             async with asyncio.timeout(_DELIVER_SECONDS):
@@ -253,7 +269,7 @@ class _People:
         subject = f"robotrading: the {kind} session due at {due:%Y-%m-%d %H:%M} UTC was not run"
         text = f"The {kind} session was not run: {missed.reason}.\n\n`robotrading run {kind}` runs it now.\n"
         page = f"<p>{text}</p>"
-        return await asyncio.to_thread(_mail, self.config, Message(subject, text, page))
+        return await asyncio.to_thread(_mail, self.parts.config, Message(subject, text, page))
 
 
 def _mail(config: Config, message: Message) -> Sequence[str]:

@@ -21,7 +21,7 @@ def test_orders_at_work_are_cancelled_and_confirmed(tmp_path):
     asked = []
 
     async def ask() -> None:
-        while not bench.ledger.open_tickets():
+        while not bench.ledger.open_tickets():  # noqa: ASYNC110  nobody tells of it
             await asyncio.sleep(0.5)
         await asyncio.sleep(3)
         asked.append(bench.clock.now())
