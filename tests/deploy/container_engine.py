@@ -111,8 +111,9 @@ def base_image(docker: Engine, tree: Path) -> str:
         certificates = Path(folder) / "etc/ssl/certs/ca-certificates.crt"
         certificates.parent.mkdir(parents=True)
         packed = Path(folder) / "tree.tar"
-        subprocess.run(["tar", "-C", str(tree), "-cf", str(packed), "."], check=True, timeout=300)
-        if _CERTIFICATES.exists():
+        ours = [f"--exclude=.{_CERTIFICATES}"] if _CERTIFICATES.exists() else []
+        subprocess.run(["tar", "-C", str(tree), *ours, "-cf", str(packed), "."], check=True, timeout=300)
+        if ours:
             shutil.copy(_CERTIFICATES, certificates)
             words = ["tar", "-C", folder, "-rf", str(packed), "./etc/ssl/certs/ca-certificates.crt"]
             subprocess.run(words, check=True, timeout=60)

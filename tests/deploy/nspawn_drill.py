@@ -84,6 +84,11 @@ class Drill:
     def journal(self, since: str) -> str:
         return self.run(f"journalctl --unit={UNIT} --since='{since}' --no-pager --output=short")
 
+    def stopped_in_peace(self, since: str) -> None:
+        said = self.journal(since)
+        assert "SIGKILL" not in said, said
+        assert "timed out" not in said, said
+
     def now(self) -> str:
         return self.run("date '+%F %T'")
 
@@ -182,9 +187,7 @@ def misfortunes(drill: Drill) -> None:
     with drill.step("stop"):
         since = drill.now()
         drill.run("/srv/one/deploy.sh stop", timeout=100)
-        said = drill.journal(since)
-        assert "SIGKILL" not in said, said
-        assert "timed out" not in said, said
+        drill.stopped_in_peace(since)
         assert drill.show("Result") == "success", drill.show("Result")
         left = drill.run("find /proc -maxdepth 1 -user robotrading")
         assert not left, left
@@ -240,7 +243,9 @@ def upgrades(drill: Drill) -> None:
 
 def uninstall(drill: Drill) -> None:
     with drill.step("uninstall keeps configuration and state"):
+        since = drill.now()
         drill.run("/srv/two/deploy.sh uninstall")
+        drill.stopped_in_peace(since)
         drill.run("test -f /etc/robotrading/config.yaml && test -d /var/lib/robotrading && ! test -e /opt/robotrading")
         assert drill.machine.run(f"systemctl cat {UNIT}", check=False).returncode != 0
     with drill.step("purge, after the typed word only"):

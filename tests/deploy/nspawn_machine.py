@@ -105,7 +105,13 @@ class Machine:
 
     def boot(self, seconds: float = 120) -> str:
         """Boot, and wait until systemd has started everything; its word on how that went."""
-        words = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", "--machine=robotrading-drill"]
+        words = [
+            "systemd-nspawn",
+            "--quiet",
+            "--boot",
+            f"--directory={self.root}",
+            f"--machine=robotrading-drill-{os.getpid()}",
+        ]
         words += ["--register=no", "--keep-unit", "--link-journal=no", "--private-network", "--console=pipe"]
         words += [f"--bind-ro={self.wheels}:/wheels"]
         with self.log.open("ab") as log:
