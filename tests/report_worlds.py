@@ -336,7 +336,8 @@ SWINGS = ((90, 0.0012), (28, -0.0045), (80, 0.0018), (20, -0.0012), (31, 0.001))
 
 def good_backdrop() -> Backdrop:
     """A year of history beside a benchmark, and the charts of two instruments with two regimes."""
-    values = _walk(880_000.0, SWINGS)
+    values = _walk(1.0, SWINGS)
+    values = [value / values[-1] * 1_000_000 for value in values]
     days = weekdays(len(values))
     equity = tuple(
         Worth(datetime.combine(day, NOW.timetz()), D(f"{value:.2f}")) for day, value in zip(days, values, strict=True)

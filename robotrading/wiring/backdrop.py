@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from robotrading.adapters.cache.bars import BarCache
 from robotrading.adapters.clock import SystemClock
@@ -21,9 +20,6 @@ from robotrading.domain.ports import Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.strategy.hmm import FitFailure, FitState, filter_path
 from robotrading.wiring.timetable import next_runs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +63,15 @@ def _benchmark(config: Config, report: SessionReport) -> Benchmark | None:
     if not found and "files" in config.sources(report.kind):
         found = _series(config, report, [wanted])
     bars = found.get(wanted)
-    if bars is None or not len(bars := bars.until(report.trading_date)):
+    if bars is None or not len(bars := bars.until(_last_known(report))):
         return None
     days, closes = _points(bars)
     return Benchmark(name, days, closes)
+
+
+def _last_known(report: SessionReport) -> date:
+    """The newest day whose close the run could know."""
+    return max((source.last_day for source in report.sources), default=report.trading_date - timedelta(days=1))
 
 
 def _points(bars: Bars) -> tuple[tuple[date, ...], tuple[float, ...]]:
@@ -101,7 +102,7 @@ def _most_traded(report: SessionReport) -> list[Instrument]:
     return sorted(moved, key=lambda one: (-moved[one], one.key))[:_CHARTS]
 
 
-def _series(config: Config, report: SessionReport, wanted: Sequence[Instrument]) -> Mapping[Instrument, Bars]:
+def _series(config: Config, report: SessionReport, wanted: Sequence[Instrument]) -> dict[Instrument, Bars]:
     found = _cached(config, wanted)
     missing = [instrument for instrument in wanted if instrument not in found]
     if missing and _LOCAL.issuperset(config.sources(report.kind)):
@@ -136,7 +137,7 @@ def _chart(bars: Bars, state: FitState | None, report: SessionReport) -> Chart:
     """No bar is shown that the run could not know."""
     known = {signal.instrument: signal for signal in report.signals}
     signal = known.get(bars.instrument)
-    series = bars.until(signal.as_of if signal else report.trading_date)
+    series = bars.until(signal.as_of if signal else _last_known(report))
     days, closes = _points(series)
     labels = signal.regime.labels if signal and signal.regime else ()
     states = _states(series, state, labels, len(days))

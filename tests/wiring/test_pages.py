@@ -19,7 +19,7 @@ from robotrading.adapters.notify.report import message
 from robotrading.config.model import Config
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.market import Bars
-from robotrading.domain.report import Outcome
+from robotrading.domain.report import Outcome, Source
 from robotrading.session.job import Job, write_report
 from robotrading.strategy.hmm import Fit, FitState
 from robotrading.wiring.backdrop import backdrop_for
@@ -97,12 +97,13 @@ def test_nothing_is_shown_that_the_run_could_not_know(config: Config, book: Book
     early = replace(
         good_day(),
         trading_date=DAYS[200],
+        sources=(Source("AAPL", "yahoo", DAYS[199]),),
         signals=tuple(replace(signal, as_of=DAYS[199]) for signal in good_day().signals),
     )
     with book.ledger() as ledger:
         found = backdrop_for(config, ledger, early)
     assert found.benchmark is not None
-    assert found.benchmark.days[-1] == DAYS[200]
+    assert found.benchmark.days[-1] == DAYS[199], "the trading day's own close is not known before it"
     assert found.charts[0].days[-1] == DAYS[199]
 
 

@@ -83,7 +83,7 @@ def test_an_absent_benchmark_is_said_in_a_word():
 def test_money_is_seen_first():
     text = report_text(good_day(), good_backdrop())
     assert text.index("Account value") < text.index("Today") < text.index("Since the start") < text.index("ORDERS")
-    assert "+13.90 %" in text
+    assert "+11.69 %" in text
     assert "Next run        Monday 2025-09-29 19:45 UTC" in text
 
 
