@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from robotrading.adapters.notify.report.reasons import RULE_WORDS
 from robotrading.cli.out import printable
 from robotrading.domain.orders import Intent, Side, Ticket, TicketStatus
 from robotrading.domain.planning import Plan, Refusal, RefusalRule
@@ -144,24 +145,6 @@ def _plain_reason(refusal: Refusal) -> str:
 def _listed(symbols: Sequence[str]) -> str:
     shown = ", ".join(map(printable, symbols[:_SHOWN_SYMBOLS]))
     return shown if len(symbols) <= _SHOWN_SYMBOLS else f"{shown} and {len(symbols) - _SHOWN_SYMBOLS} more"
-
-
-RULE_WORDS = {
-    RefusalRule.WITHIN_BAND: "within their bands",
-    RefusalRule.TOO_SMALL: "the difference is too small to trade",
-    RefusalRule.COSTS: "trading would cost too much of its value",
-    RefusalRule.NO_CASH: "the cash does not reach",
-    RefusalRule.LOT: "less than one lot away from the target",
-    RefusalRule.FROZEN: "kept as they are, for want of good data or a signal",
-    RefusalRule.NO_QUOTE: "no quote",
-    RefusalRule.OPEN_ORDER: "an earlier order has no known end",
-    RefusalRule.NOT_OWNED: "not bought by the bot",
-    RefusalRule.LIMIT: "a safety limit forbids it",
-    RefusalRule.CURRENCY: "in another currency than the session's",
-    RefusalRule.REENTRY: "closed today, and not entered again on the same day",
-    RefusalRule.DAY_STOPPED: "no entries for the rest of the day",
-}
-"""What a rule says of several instruments at once."""
 
 
 def _left_alone(plan: Plan) -> Iterable[RenderableType]:

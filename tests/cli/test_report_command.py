@@ -54,6 +54,12 @@ def test_the_list_names_every_run(demo: Demo) -> None:
     assert all(run in text for run in runs)
 
 
+def test_the_page_is_shown_in_the_browser(demo: Demo) -> None:
+    done = robotrading("report", "crypto", "--open", "--demo", cwd=demo[1], BROWSER="true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(done.stdout.strip()).read_bytes().startswith(b"<!DOCTYPE html>")
+
+
 def test_nothing_stored_says_what_to_do(tmp_path: Path) -> None:
     for words, way_out in ((("report",), "robotrading plan all"), (("explain", "AAPL"), "robotrading plan all")):
         done = robotrading(*words, cwd=tmp_path)

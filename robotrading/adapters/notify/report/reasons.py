@@ -43,7 +43,10 @@ def why(report: SessionReport, intent: Intent) -> str:
     if target is None:
         gone = "it is no longer in the universe" if not line.weight_target else believed
         return f"{move}: {gone}." if gone else intent.reason
-    return f"{move}: {_share(target)}{', since ' + believed if believed else ''}."
+    usual = _share(target)
+    if not usual:
+        return f"{move}, its usual share{'; ' + believed if believed else ''}."
+    return f"{move}: {usual}{', since ' + believed if believed else ''}."
 
 
 def _move(line: Line, side: Side) -> str:
@@ -59,9 +62,10 @@ def _move(line: Line, side: Side) -> str:
 
 
 def _share(target: TargetWeight) -> str:
+    """How what is wanted differs from what it would be without a signal; '' where it hardly does."""
     base, weight = target.base, target.weight
     if not base or abs(weight / base - 1) < _SLIGHT:
-        return f"its usual share is {percent(base)}"
+        return ""
     return f"{'more' if weight > base else 'less'} than its usual share of {percent(base)}"
 
 
