@@ -100,6 +100,14 @@ def _own(client: str, folder: Path) -> Iterator[Engine]:
         finally:
             process.terminate()
             process.wait(60)
+            _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """The engine leaves the mount of its network's name space behind."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in sorted((one for one in mounted if one.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", place], check=False, timeout=30)
 
 
 def base_image(docker: Engine, tree: Path) -> str:
