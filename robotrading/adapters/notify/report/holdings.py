@@ -21,7 +21,7 @@ def allocation(report: SessionReport) -> Section:
 
 def _of_plan(report: SessionReport, plan: Plan) -> Section:
     told = _told(report, plan)
-    after = {line.instrument: _after(report, plan, line) for line in plan.lines}
+    after = {line.instrument: share_after(report, plan, line) for line in plan.lines}
     longest = max(
         float(weight) for line in plan.lines for weight in (line.weight_now, line.weight_target, after[line.instrument])
     )
@@ -48,7 +48,7 @@ def _told(report: SessionReport, plan: Plan) -> dict[Instrument, str]:
     return {weight.instrument: weight.reason for weight in weights if weight.instrument not in told}
 
 
-def _after(report: SessionReport, plan: Plan, line: Line) -> Decimal:
+def share_after(report: SessionReport, plan: Plan, line: Line) -> Decimal:
     """The share really owned after orders, as planned where nothing was ordered or it cannot be worked out."""
     if not report.tickets or line.price is None or not plan.budget or line.instrument.currency != plan.currency:
         return line.weight_after

@@ -12,10 +12,12 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from robotrading.adapters.notify.report.backdrop import Backdrop, Chart, Worth, drawdowns
+from robotrading.adapters.notify.report.holdings import share_after
 from robotrading.adapters.notify.report.shapes import Picture
 from robotrading.adapters.notify.report.words import clean, count, percent
 from robotrading.domain.report import SessionReport
@@ -101,28 +103,48 @@ def _beside(days: Sequence[date], backdrop: Backdrop) -> list[tuple[date, float]
     return [(day, change) for day, change in changes if change is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """One instrument's shares of the budget, in percent."""
+
+    label: str
+    now: float
+    target: float
+    after: float
+
+
+def _bars(report: SessionReport) -> list[_Bar]:
+    """The largest first; what neither is nor was nor should be there has none."""
+    plan = report.plan
+    made = [
+        _Bar(
+            clean(line.instrument.symbol)[:10],
+            float(line.weight_now * 100),
+            float(line.weight_target * 100),
+            float(share_after(report, plan, line) * 100),
+        )
+        for line in (plan.lines if plan else ())
+        if plan is not None
+    ]
+    there = [bar for bar in made if bar.now or bar.target or bar.after]
+    return sorted(there, key=lambda bar: (-max(bar.now, bar.target, bar.after), bar.label))
+
+
 def _allocation(report: SessionReport) -> Picture | None:
-    lines = [line for line in (report.plan.lines if report.plan else ()) if line.weight_target or line.weight_now]
-    if not lines:
+    everything = _bars(report)
+    shown = everything[:_MOST_BARS]
+    if not shown:
         return None
-    largest = sorted(
-        lines, key=lambda line: (-max(line.weight_target, line.weight_now, line.weight_after), line.instrument.key)
-    )
-    shown = largest[:_MOST_BARS]
-    labels = [clean(line.instrument.symbol)[:10] for line in shown]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         rows = range(len(shown))
-        height = 0.62
-        axes.barh(rows, [float(line.weight_after) * 100 for line in shown], height, color=BLUE, linewidth=0)
-        for row, line in zip(rows, shown, strict=True):
-            target, now = float(line.weight_target) * 100, float(line.weight_now) * 100
-            axes.plot(
-                [now, now], [row - height / 2, row + height / 2], color=INK, linewidth=1.6, linestyle=(0, (1.5, 1))
-            )
-            axes.plot([target, target], [row - 0.44, row + 0.44], color=AMBER, linewidth=3.2, solid_capstyle="butt")
-        axes.set_yticks(rows, labels)
+        axes.barh(rows, [bar.after for bar in shown], 0.62, color=BLUE, linewidth=0)
+        axes.vlines([bar.now for bar in shown], [row - 0.31 for row in rows], [row + 0.31 for row in rows],
+                    color=INK, linewidth=1.6, linestyle=(0, (1.5, 1)))  # fmt: skip
+        axes.vlines([bar.target for bar in shown], [row - 0.44 for row in rows], [row + 0.44 for row in rows],
+                    color=AMBER, linewidth=3.2)  # fmt: skip
+        axes.set_yticks(rows, [bar.label for bar in shown])
         axes.invert_yaxis()
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
@@ -130,11 +152,13 @@ def _allocation(report: SessionReport) -> Picture | None:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
 
-    more = f" The {len(shown)} largest of {count(len(lines), 'instrument')}." if len(lines) > len(shown) else ""
-    key = f"Blue: after the plan. Amber mark: target. Dotted: before.{more}"
-    alt = "Bars of weights after the plan against their targets: " + "; ".join(
-        f"{label} {percent(line.weight_after)} of {percent(line.weight_target)}"
-        for label, line in list(zip(labels, shown, strict=True))[:6]
+    more = (
+        f" The {len(shown)} largest of {count(len(everything), 'instrument')}." if len(everything) > len(shown) else ""
+    )
+    blue = "what the bot owns now" if report.tickets else "if all of it is filled"
+    key = f"Blue: {blue}. Amber mark: target. Dotted: before.{more}"
+    alt = "Shares of the budget after trading, each of its target: " + "; ".join(
+        f"{bar.label} {bar.after:.1f} % of {bar.target:.1f} %" for bar in shown[:6]
     )
     return _picture("allocation", "Allocation against targets", alt, key, paint)
 
