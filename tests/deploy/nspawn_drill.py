@@ -85,7 +85,7 @@ class Drill:
         return self.run(f"journalctl --unit={UNIT} --since='{since}' --no-pager --output=short")
 
     def stopped_in_peace(self, since: str) -> None:
-        """systemd had to force nothing; what the daemon does to its own children is its business."""
+        """Nothing had to be forced by systemd; what the daemon does to its own children is its business."""
         said = [line for line in self.journal(since).splitlines() if " systemd[" in line]
         assert said, "systemd says nothing of the stop"
         assert not [line for line in said if "SIGKILL" in line or "timed out" in line], "\n".join(said)
