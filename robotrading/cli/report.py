@@ -29,7 +29,7 @@ def report(  # noqa: PLR0913, PLR0917  one parameter per option
     demo: OfDemo = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a session run did: money, orders with their reasons, what was left out and why, models and regimes.
+    """Show what a run did: money, orders with their reasons, what was left out and why, models and regimes.
 
     From what is stored; nothing is asked of the broker or the internet.
     """
