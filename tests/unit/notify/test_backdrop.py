@@ -40,6 +40,11 @@ def test_what_the_history_does_not_reach_is_left_out():
     assert [one.name for one in week] == ["7 days"], "the same stretch is not told twice"
 
 
+def test_a_value_of_a_month_ago_is_no_week():
+    found = stretches(account(day_start_value=None), Backdrop((ago(90, "800000"), ago(30, "900000"))))
+    assert [one.name for one in found] == ["Since the start"]
+
+
 def test_what_happened_later_or_is_no_money_is_no_history():
     later = (Worth(NOW + timedelta(days=1), D(5)), ago(30, "0"), ago(20, "-5"))
     assert stretches(account(day_start_value=None), Backdrop(later)) == ()

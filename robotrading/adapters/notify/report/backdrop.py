@@ -95,7 +95,7 @@ def stretches(account: Account, backdrop: Backdrop) -> tuple[Stretch, ...]:
         # The broker's day begins with the last close, and what a benchmark does today has no close yet.
         change = value / account.day_start_value - 1
         found.append(Stretch("Today", now, value - account.day_start_value, change))
-    before = [point for point in points if point.at <= now - _WEEK]
+    before = [point for point in points if now - 2 * _WEEK <= point.at <= now - _WEEK]
     if before:
         found.append(_stretch("7 days", before[-1], account, backdrop))
     if points and points[0].at.date() < now.date() and points[:1] != before[-1:]:
