@@ -129,6 +129,7 @@ install_for_tests() {
     command -v shellcheck >/dev/null || wanted+=(shellcheck)
     command -v promtool >/dev/null || wanted+=(prometheus)
     command -v systemd-analyze >/dev/null || wanted+=(systemd)
+    command -v docker-compose >/dev/null || wanted+=(docker-compose)
     ((${#wanted[@]})) || return 0
     [[ $EUID -eq 0 ]] || sudo=(sudo)
     say "Installing what the tests use: ${wanted[*]}"
@@ -159,10 +160,13 @@ compose_up() {
     cd "$here"
     command -v docker >/dev/null || command -v docker-compose >/dev/null ||
         fail "there is no docker here. On Debian: sudo apt-get install docker.io docker-compose; or run: ./deploy.sh demo"
+    # Debian's docker needs to be told to build with BuildKit. One copy keeps one port; a range is for several.
+    export DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1
+    [[ " $* " == *" --scale"* ]] || export ROBOTRADING_PORTS=${ROBOTRADING_PORTS:-8080}
     if docker compose version >/dev/null 2>&1; then
-        docker compose up --detach "$@"
+        docker compose up --detach --build "$@"
     elif command -v docker-compose >/dev/null; then
-        docker-compose up --detach "$@"
+        docker-compose up --detach --build "$@"
     else
         fail "docker has no compose here. On Debian: sudo apt-get install docker-compose"
     fi

@@ -106,8 +106,8 @@ A drill:
 
 `selftest --list --json` prints a list: `name`, `story`, `holds`.
 
-`doctor --json` prints one object: `version`, `exit_code`, `offline`, `seconds`, and `findings`, a list of `part`, `level`
-(`fine`, `left out`, `warning` or `broken`), `found` and `remedy`.
+`doctor --json` prints one object: `version`, `exit_code`, `offline`, `seconds`, and `findings`, a list of `part`,
+`level` (`fine`, `left out`, `warning` or `broken`), `found` and `remedy`.
 
 `ledger log --json` prints a list: `at`, `who`, `what`, `subject`, `before`, `after`, newest first.
 

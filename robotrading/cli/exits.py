@@ -28,7 +28,8 @@ MEANING = {
     Exit.OK: "Done, or nothing to do.",
     Exit.BUG: "An error nobody foresaw: please report it. The traceback is on standard error or in the run's log.",
     Exit.USAGE: "The command line or the configuration is wrong; nothing was started.",
-    Exit.PARTLY: "A session was done in part: something was left out of its orders, or is in doubt.",
+    Exit.PARTLY: "A session was done in part: something was left out of its orders, or is in doubt. Of `doctor`: "
+    "warnings only.",
     Exit.FAILED: "A session failed, or the command could not do its work.",
     Exit.BUSY: "Another copy or command works with this account; nothing was started.",
     Exit.GAVE_UP: "A part of the service ended by itself, so all of it was ended; its log says why.",

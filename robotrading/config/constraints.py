@@ -298,7 +298,9 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "max_mb": _n("Largest size on disk, in MB.", "16", "1048576"),
     },
     ReportSettings: {
-        "benchmark": Rule("Symbol shown beside the account's value, if its prices are cached; or ''.", form=SYMBOL_OR_NONE),
+        "benchmark": Rule(
+            "Symbol shown beside the account's value, if its prices are cached; or ''.", form=SYMBOL_OR_NONE
+        ),
         "pictures": Rule("Whether pictures are drawn."),
     },
     MailSettings: {

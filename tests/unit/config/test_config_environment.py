@@ -88,7 +88,7 @@ def test_credentials_of_systemd_come_last(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["plain", "sealed"])
 def test_a_folder_of_credentials_names_its_files_after_itself(tmp_path: Path, folder: str) -> None:
-    """systemd puts the credential's name before the file's: LoadCredential=plain:/etc/robotrading/credentials."""
+    """Systemd puts the credential's name before the file's: LoadCredential=plain:/etc/robotrading/credentials."""
     (tmp_path / f"{folder}_ALPHA_VANTAGE_KEY").write_text("from-systemd")
     config = load(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert config.feeds.alpha_vantage.api_key == "from-systemd"
