@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -120,10 +121,14 @@ def test_completion_is_offered(tmp_path: Path) -> None:
         "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"
     }  # the shell is named, not looked for among our parents
     script = robotrading("--show-completion", "bash", cwd=tmp_path, **named)
-    words = robotrading(cwd=tmp_path, _ROBOTRADING_COMPLETE="complete_bash", COMP_WORDS="robotrading ", COMP_CWORD="1")
+    # The shell asks the installed command, whose name the variable carries.
+    asked = {"_ROBOTRADING_COMPLETE": "complete_bash", "COMP_WORDS": "robotrading ", "COMP_CWORD": "1", **named}
+    installed = Path(sys.executable).with_name("robotrading")
+    answer = subprocess.run([installed], env=environment(tmp_path, **asked), capture_output=True, text=True, check=True)
+    words = set(answer.stdout.split())
     assert "complete" in script.stdout
-    assert {"demo", "plan", "run", "status", "config", "gateway"} <= set(words.stdout.split())
-    assert "session" not in words.stdout.split()
+    assert {"demo", "plan", "run", "status", "config", "gateway"} <= words
+    assert not words & {"session", "serve-gateway", "make-pages"}
 
 
 def on_a_terminal(folder: Path, *words: str, **more: str) -> str:
