@@ -121,22 +121,16 @@ class Occasions:
         Raises `LedgerError` when that cannot be had now; nothing is claimed then, and it is asked again.
         """
         self._require_leisure(occurrence.kind)
-        stack = AsyncExitStack()
-        try:
-            held = await stack.enter_async_context(self._tenure.share())
-        except AlreadyRunning as error:
-            raise LedgerError(f"{occurrence.key} waits: {error}") from error
-        try:
+        async with AsyncExitStack() as stack:
+            try:
+                held = await stack.enter_async_context(self._tenure.share())
+            except AlreadyRunning as error:
+                raise LedgerError(f"{occurrence.key} waits: {error}") from error
             now = self._post.clock.now()
-            mine = await asyncio.to_thread(self._post.claims.claim_occurrence, occurrence, held.lease, now)
-        except BaseException:
-            await stack.aclose()
-            raise
-        if not mine:
-            await stack.aclose()
-            return False
-        log.info("%s: claimed by %s", occurrence.key, held.lease.holder)
-        self._mine[occurrence.key] = stack
+            if not await asyncio.to_thread(self._post.claims.claim_occurrence, occurrence, held.lease, now):
+                return False
+            log.info("%s: claimed by %s", occurrence.key, held.lease.holder)
+            self._mine[occurrence.key] = stack.pop_all()
         self._occurrences.add(occurrence)
         return True
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,14 +53,13 @@ def practise(
     began = SystemClock().monotonic()
     found = load_config(Orders(config=config))
     folder = _folder(keep)
-    try:
+    with ExitStack() as otherwise:
+        if keep is None:
+            otherwise.callback(shutil.rmtree, folder, ignore_errors=True)
         ready = prepared(found, folder)
         announce(ready.notes)
         results = asyncio.run(_until_told(rehearse(ready, drills, folder, jobs(), tell)))
-    except BaseException:
-        if keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+        otherwise.pop_all()
     if keep is None:
         tidy(folder, results)
     return Practice(ready.notes, tuple(results), SystemClock().monotonic() - began)
