@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs; the other targets are parts of it, on the environment in .venv.
 PY ?= .venv/bin/python
 
-.PHONY: check lint types imports test drill nspawn container bench docs lock format
+.PHONY: nightly check lint types imports test drill nspawn container bench docs lock format
 
 check:
 	./deploy.sh test
@@ -17,7 +17,11 @@ imports:
 	.venv/bin/lint-imports
 
 test:
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 4
+
+# Tests that take minutes: two copies of the service over the wire, and what happens when one dies or sleeps.
+nightly:
+	$(PY) -m pytest -m nightly -n 2
 
 # Kills a session at every step over the real wire and writes docs/reliability-kill-points.md; for the night.
 drill:
@@ -37,7 +41,7 @@ simulate:
 	$(PY) -m robotrading.wiring.drills.simulate --seeds $(SEEDS) --jobs 2
 
 # Every fault drill on the configuration in force, with real processes over the real wire; two to three minutes.
-.PHONY: selftest
+.PHONY: nightly selftest
 selftest:
 	$(PY) -m robotrading selftest
 

@@ -117,7 +117,7 @@ demo() {
 test_async() {
     make_venv "$async_venv"
     fill "$async_venv" "$here/requirements-async.txt" "$here/requirements-dev.txt"
-    "$async_venv/bin/python" -m pytest tests/wire tests/contract/test_ibkr_broker.py -n 2
+    "$async_venv/bin/python" -m pytest tests/wire tests/contract/test_ibkr_broker.py -n 4
 }
 
 # On a machine for tests (CI=true) nothing is skipped for want of a program: Debian's packages bring it.
@@ -147,7 +147,7 @@ run_tests() {
     say "lint";    ruff check .
     say "types";   mypy
     say "imports"; lint-imports
-    say "tests";   python -m pytest -n 2 --cov --cov-report= "$@"
+    say "tests";   python -m pytest -n 4 --durations=30 --cov --cov-report= "$@"
     coverage report --skip-covered --skip-empty --fail-under=95
     say "the core: every line and branch"
     coverage report --skip-covered --skip-empty --fail-under=100 \

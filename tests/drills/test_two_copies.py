@@ -29,7 +29,7 @@ from robotrading.session.job import Job
 from robotrading.session.processes import Child, Ways, run_children
 from tests.wire.test_session_deaths import is_gone, pid_in, spoil
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.nightly, pytest.mark.wire, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "DU1000001"
 LEASE = f"account:paper-{ACCOUNT}"

@@ -100,6 +100,7 @@ async def test_three_services_at_once_run_each_of_200_occurrences_once(race: Rac
     assert len({name for _, name in race.lines("began")}) > 1, "it was no race"
 
 
+@pytest.mark.nightly
 async def test_a_killed_service_costs_its_occurrence_alone_which_gets_its_one_report_from_the_other(race: Race) -> None:
     await race.start("one", "hangs")
     key = await race.until("hangs")
@@ -119,6 +120,7 @@ async def test_a_killed_service_costs_its_occurrence_alone_which_gets_its_one_re
     assert "is not run again by itself" in dead.verdict
 
 
+@pytest.mark.nightly
 async def test_a_service_that_slept_through_its_end_changes_nothing_when_it_wakes(race: Race) -> None:
     await race.start("one", "sleeps")
     key = await race.until("sleeps")
