@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_NO_TIME = "no answer before the session's time was over"
 _REPORT_SECONDS = 60.0
 _REPORT_SHARE = 0.25
 _ASKED_AT_ALL = 3
@@ -150,7 +151,9 @@ class Reach:
             attempts += 1
             if attempts > 1:
                 self._told(attempts)
-            trouble = await self._attempt()
+            said = await self._attempt()
+            # A wait that only the session's end cut short hides no better reason.
+            trouble = trouble if said == _NO_TIME and trouble else said
             first = first or trouble
         self._remember(attempts, now() - began, first)
 
@@ -198,7 +201,7 @@ class Reach:
             log.warning("the broker is not reached: %s", error)
             return str(error)
         except TimeoutError:
-            return "no answer before the session's time was over"
+            return _NO_TIME
         self._behind = False
         return ""
 

@@ -67,9 +67,10 @@ class Commitment:
     """What was true when an intent was put on the disk, the moment before its order leaves.
 
     `open_tickets` and `working` are earlier orders in its instrument, by the ledger and at the exchange. `owned` is
-    what our executions add up to, `owned_ledger` what the ledger says of its session. `turnover` is what its session
-    has traded and still has at work on that day, `pending_buys` what is at work to be bought of the instrument. `way`
-    is how the source of prices behaved. `first_equity` is the day's first in the ledger.
+    what our executions add up to as far as anybody could know, `owned_ledger` what the ledger says of its session.
+    `turnover` is what its session has traded and still has at work on that day, `pending_buys` what is at work to be
+    bought of the instrument. `way` is how the source of prices behaved. `first_equity` is the day's first in the
+    ledger.
     """
 
     intent: Intent
@@ -145,6 +146,7 @@ class Tape:
     strikes: list[Strike] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _latest: dict[str, Execution] = field(default_factory=dict)
+    _in_time: dict[str, Execution] = field(default_factory=dict)
 
     def hear(self, event: ExchangeEvent) -> None:
         match event:
@@ -176,6 +178,8 @@ class Tape:
     def _strike(self, execution: Execution) -> None:
         self.strikes.append(Strike(execution, self.seconds(), self.now()))
         self._latest[execution.fill_id] = execution
+        if self.now().date() == execution.at.date():
+            self._in_time[execution.fill_id] = execution
         self.told(
             f"exchange: {execution.order_ref or 'the person'} {execution.side} {execution.quantity} "
             f"{execution.instrument} at {execution.price} ({execution.exec_id})"
@@ -189,6 +193,11 @@ class Tape:
         """What our executions of it add up to."""
         mine = (one for one in self.ours() if one.instrument == instrument)
         return sum((one.quantity * one.side.sign for one in mine), D(0))
+
+    def knowable(self, instrument: Instrument) -> Decimal:
+        """The same, without corrections that came on a later day: the broker tells of no past day's executions."""
+        mine = (one for one in self._in_time.values() if one.order_ref.startswith(OURS))
+        return sum((one.quantity * one.side.sign for one in mine if one.instrument == instrument), D(0))
 
     def working(self, instrument: Instrument) -> list[ExchangeOrder]:
         """Our orders that are open at the exchange."""

@@ -171,7 +171,7 @@ class DrillWorld:
             day_stopped=self.ledger.day_stopped(ACCOUNT, intent.trading_date),
             open_tickets=tuple(t.intent.intent_id for t in self.ledger.open_tickets(instrument)),
             working=tuple(order.request.order_ref for order in working),
-            owned=self.tape.owned(instrument),
+            owned=self.tape.knowable(instrument),
             owned_ledger=sum((p.quantity for p in mine), D(0)),
             pending_buys=sum((o.remaining for o in working if o.request.side is Side.BUY), D(0)),
             turnover=self._turnover(intent),
