@@ -112,7 +112,7 @@ async def world(
         await server.stop()
 
 
-async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait until a condition holds; AssertionError when it does not in time."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds

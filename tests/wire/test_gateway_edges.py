@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import math
 from decimal import Decimal
 
@@ -152,6 +153,8 @@ async def test_a_disk_that_refuses_does_not_stop_the_market(tmp_path, caplog):
 
         full = True
 
+    # Other tests of the same process may have asked these loggers for less.
+    caplog.set_level(logging.WARNING, "robotrading.sim.gateway.server")
     with Full(tmp_path / "state.json") as state:
         async with world(state=state, settings=GatewayServerSettings(state_delay=0.01)) as here:
             ib = await here.client()
