@@ -19,6 +19,8 @@ from robotrading.portfolio.construct import ConstructSettings
 from robotrading.portfolio.costs import CostSettings
 from robotrading.portfolio.limits import LimitSettings
 from robotrading.portfolio.sizing import SizingSettings
+from robotrading.service.alerts.settings import AlertSettings
+from robotrading.service.post.settings import OutboxSettings
 from robotrading.service.settings import ServiceSettings
 from robotrading.session.settings import CapitalSettings, ExecutionSettings, SessionSettings, UniverseSettings
 from robotrading.strategy.chain import SignalSettings
@@ -50,8 +52,13 @@ URL = Form(r"^https?://[^\s@?#]+$", "an address from http:// or https:// on, wit
 MAIL = Form(r"^[^@\s,;<>]+@[^@\s,;<>]+$", "a mail address, e.g. someone@example.com")
 MAIL_OR_NONE = Form(r"^([^@\s,;<>]+@[^@\s,;<>]+)?$", "a mail address, e.g. someone@example.com, or ''")
 LINE = Form(r"^[^\r\n]{0,300}$", "one line of text")
+SECRETS = Form(r"^[^\r\n]{0,2000}$", "one line of text")
 QUIET = Form(WINDOW, "a quiet time, e.g. 23:45-01:45, Fri 23:00-03:00 or 06:25-07:45 Europe/Zurich")
 RESTARTS = Form(RESTART, "a time of day with its zone, e.g. 05:40 Europe/London, or ''")
+WEEKLY = Form(
+    r"^((Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d( [A-Za-z_]+(/[A-Za-z_+-]+)*)?)?$",
+    "a day and a time, e.g. Sat 09:00 or Sun 18:30 Europe/London, or ''",
+)
 WORD = Form(r"^[A-Z][A-Z0-9.]{1,15}$", "an exchange code of the broker in capitals, e.g. SMART or PAXOS")
 
 
@@ -97,6 +104,8 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "sessions": Rule("The asset classes; the shares of the enabled ones sum to at most 1."),
         "feeds": Rule("How each source of prices is asked, and the cache."),
         "report": Rule("What reports show."),
+        "outbox": Rule("How long messages are tried that could not be sent; times in seconds."),
+        "alerts": Rule("What a person is told without asking, and how; times in seconds."),
         "mail": Rule("The SMTP account reports are sent from; without one, reports stay on disk."),
         "state_dir": Rule("Folder of ledger, reports and cache; relative to this file.", form=LINE, least_items=1),
         "service": Rule("The service that runs the sessions by their schedules; times in seconds."),
@@ -135,6 +144,35 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "port": _n("Its port; 0 serves nothing.", "0", "65535"),
         "token": Rule("Allows what changes things.", secret="ROBOTRADING_TOKEN", form=LINE),  # noqa: S106  a name
         "watchdog_seconds": _n("A loop that does not answer for this long is ended.", "5", "3600"),
+    },
+    OutboxSettings: {
+        "first_retry": _n("Until a message that did not leave is tried again; then ever later.", "1", "3600"),
+        "longest_retry": _n("The longest pause between two attempts.", "60", _DAY),
+        "give_up_days": _p("Days after which a message is given up.", "30"),
+        "digest_from": _n("Of more waiting messages than this a recipient gets one digest; 0 never.", "0", "1000"),
+        "keep_days": _n("Days after which what was sent is forgotten.", "1", "3660"),
+    },
+    AlertSettings: {
+        "mail": Rule("Whether alerts go to `mail.recipients`."),
+        "push": Rule("Apprise URLs apart by blanks.", secret="ROBOTRADING_PUSH_URLS", form=SECRETS),  # noqa: S106  a name
+        "heartbeat_url": Rule("Asked while all is well.", secret="ROBOTRADING_HEARTBEAT_URL", form=LINE),  # noqa: S106
+        "heartbeat_seconds": _n("How often it is asked.", "10", _DAY),
+        "quiet_hours": Rule("When warnings wait, e.g. 22:00-07:00; New York time unless a zone is named.", form=QUIET),
+        "muted": Rule("Rules that never raise an alert; docs/alerts.md names them.", form=LINE),
+        "remind_critical": _n("How often a critical alert that lasts is told again; 0 for never.", "0", _YEAR),
+        "remind_warning": _n("The same for a warning.", "0", _YEAR),
+        "clear": _n("How long a cause must be gone until its alert ends.", "0", _DAY),
+        "disconnected": _n("The broker is not reached for this long.", "0", _DAY),
+        "breaker_open": _n("An outside service failed for this long.", "0", _DAY),
+        "in_doubt": _n("An order's end is not known for this long.", "0", _DAY),
+        "unable": _n("The bot is not able to trade, for whatever reason, for this long.", "0", _DAY),
+        "mail_waiting": _n("A message could not be sent for this long.", "60", "2592000"),
+        "drawdown": _n("Loss since the highest value, as a fraction; 0 is not judged.", "0", "1"),
+        "win_rate": _n("Fewest of a day's closed positions with a gain, as a fraction; 0 is not judged.", "0", "1"),
+        "win_rate_trades": _n("Closed positions that the win rate needs.", "1", "10000"),
+        "sharpe": _n("Lowest annual Sharpe ratio over `sharpe_days`; -100 is not judged.", "-100", "100"),
+        "sharpe_days": _n("Trading days that it is taken over.", "2", "250"),
+        "backup_age": _n("The newest backup is older than this; 0 is not judged.", "0", _YEAR),
     },
     LogSettings: {
         "level": Rule("The least serious message that is written."),
@@ -302,6 +340,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
             "Symbol shown beside the account's value, if its prices are cached; or ''.", form=SYMBOL_OR_NONE
         ),
         "pictures": Rule("Whether pictures are drawn."),
+        "weekly": Rule("When the week is summed up; New York time unless a zone is named; or ''.", form=WEEKLY),
     },
     MailSettings: {
         "host": Rule("SMTP server.", form=HOST),

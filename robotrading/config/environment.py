@@ -21,7 +21,7 @@ from robotrading.config.tree import Node
 
 _YES = {"true", "1", "yes", "on"}
 _NO = {"false", "0", "no", "off"}
-_LONGEST_SECRET = 300
+_LONGEST_SECRET = 2000
 _FOLDERS_OF_CREDENTIALS = ("", "plain_", "sealed_")
 
 
@@ -48,6 +48,18 @@ VARIABLES = (
     Variable("ALPHA_VANTAGE_KEY", "Key for Alpha Vantage.", ("feeds.alpha_vantage.api_key",), secret=True),
     Variable("ROBOTRADING_TOKEN", "Token of the daemon's own server.", ("service.token",), secret=True),
     Variable("ROBOTRADING_HOST", "Address on which the daemon answers; 0.0.0.0 in a container.", ("service.host",)),
+    Variable(
+        "ROBOTRADING_PUSH_URLS",
+        "Where alerts go beside mail: Apprise URLs apart by blanks, e.g. tgram://token/chat or ntfys://topic.",
+        ("alerts.push",),
+        secret=True,
+    ),
+    Variable(
+        "ROBOTRADING_HEARTBEAT_URL",
+        "Asked every few minutes while all is well; a service that misses it raises the alarm.",
+        ("alerts.heartbeat_url",),
+        secret=True,
+    ),
     Variable("IBKR_GATEWAY", "embedded or external.", ("broker.gateway",)),
     Variable("IBKR_HOST", "Host of the external gateway.", ("broker.host",)),
     Variable("IBKR_PORT", "Its port.", ("broker.port",)),

@@ -18,6 +18,8 @@ from robotrading.adapters.logs.settings import LogSettings
 from robotrading.adapters.notify.settings import MailSettings, ReportSettings
 from robotrading.domain.instrument import AssetClass
 from robotrading.execution.quiet import QuietTimes, restart, window
+from robotrading.service.alerts.settings import AlertSettings
+from robotrading.service.post.settings import OutboxSettings
 from robotrading.service.settings import ServiceSettings
 from robotrading.session.settings import CapitalSettings, SessionSettings
 
@@ -86,6 +88,8 @@ class Config:
     log: LogSettings
     service: ServiceSettings = field(default_factory=ServiceSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     database_url: str = field(default="", repr=False)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

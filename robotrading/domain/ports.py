@@ -10,10 +10,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from robotrading.domain.alerts import Alert, Finding
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Account, Closed, Holding, Position
 from robotrading.domain.claims import Claim, Lease, Occurrence
 from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.messages import Address, Delivery, Letter, Waiting
 from robotrading.domain.orders import BrokerOrder, Fill, Intent, OrderEvent, Ticket
 from robotrading.domain.planning import Plan
 from robotrading.domain.report import Begun, Ended, Message, SessionReport
@@ -350,4 +352,83 @@ class Notifier(Protocol):
 
     def send(self, message: Message, recipients: Collection[str]) -> Mapping[str, Skip | None]:
         """Each recipient on its own: None where it was accepted, a `Skip` with the reason where it was not."""
+        ...
+
+
+class Outbox(Protocol):
+    """Letters are stored first and sent after, each address on its own, at least once. Raises `LedgerError`."""
+
+    def post(self, letter: Letter, addresses: Collection[Address]) -> bool:
+        """Keep a letter and its ways, due at once; False when there is one of that id, which stays as it is."""
+        ...
+
+    def letter(self, letter_id: str) -> Letter | None:
+        """With its whole message; None for an unknown id and for one whose body was forgotten."""
+        ...
+
+    def due(self, now: datetime, limit: int = 100) -> Sequence[Delivery]:
+        """What waits, may be tried now and is nobody's: the most urgent first, then the oldest."""
+        ...
+
+    def take(self, delivery: Delivery, now: datetime, seconds: float) -> Delivery | None:
+        """Begin an attempt: for one caller only, until it is settled or `seconds` have passed; None for the others."""
+        ...
+
+    def sent(self, delivery: Delivery, at: datetime) -> None: ...
+
+    def put_off(self, delivery: Delivery, until: datetime, at: datetime, rule: str, reason: str) -> None:
+        """It failed and is tried again at `until`."""
+        ...
+
+    def give_up(self, delivery: Delivery, at: datetime, rule: str, reason: str) -> None:
+        """It is never tried again by itself."""
+        ...
+
+    def merge(self, digest: Letter, deliveries: Collection[Delivery], at: datetime) -> bool:
+        """Let `digest` go to the one address of these waiting deliveries in their place, all or nothing.
+
+        False, and nothing is changed, when one of them does not wait any more or is somebody's.
+        """
+        ...
+
+    def retry(self, letter_id: str, at: datetime) -> int:
+        """Let what was given up or put off of a letter be tried at once; how many ways."""
+        ...
+
+    def waiting(self, now: datetime) -> Waiting: ...
+
+    def deliveries(self, limit: int = 50, *, unsent: bool = False) -> Sequence[Delivery]:
+        """The newest, newest first; `unsent` leaves out what was sent or merged."""
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Remove letters made before an instant of which nothing waits, with their ways; how many."""
+        ...
+
+
+class AlertBook(Protocol):
+    """Which alerts are open, over restarts and over all copies of the service. Raises `LedgerError`."""
+
+    def open(self) -> Sequence[Alert]:
+        """Oldest first."""
+        ...
+
+    def begin(self, finding: Finding, at: datetime) -> Alert | None:
+        """Open an alert; None when one of that key is open: for exactly one caller it is not."""
+        ...
+
+    def seen(self, alert: Alert, finding: Finding, at: datetime, times: int = 1) -> None:
+        """It was found again, so many times; its words become those of `finding`."""
+        ...
+
+    def tell(self, alert: Alert, at: datetime) -> bool:
+        """Take the right to tell of it: True for one caller of those who know the same `told_at`."""
+        ...
+
+    def end(self, alert: Alert, at: datetime) -> bool:
+        """Close it: True for exactly one caller."""
+        ...
+
+    def recent(self, limit: int = 50) -> Sequence[Alert]:
+        """Open ones and ended ones, the newest first."""
         ...

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -263,3 +264,52 @@ occurrences = Table(
     Column("finished_at", Instant),
 )
 Index("ix_occurrences_due", occurrences.c.due_at)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("letter_id", String(200), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("urgency", String(16), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+Index("ix_letters_created", letters.c.created_at)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("letter_id", String(200), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("state", String(16), nullable=False),
+    # 0 for critical, 1 for warning, 2 for normal: the order of sending.
+    Column("rank", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_at", Instant, nullable=False),
+    Column("taken_until", Instant),
+    Column("changed_at", Instant, nullable=False),
+    Column("rule", String(40), nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("digest", String(200), nullable=False, default=""),
+    PrimaryKeyConstraint("letter_id", "channel", "recipient"),
+)
+Index("ix_deliveries_due", deliveries.c.state, deliveries.c.next_at)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("key", String(200), nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("rule", String(80), nullable=False),
+    Column("urgency", String(16), nullable=False),
+    Column("found", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("times", BigInteger, nullable=False, default=1),
+    Column("told_at", Instant),
+    Column("resolved_at", Instant),
+    PrimaryKeyConstraint("key", "raised_at"),
+)
+Index("ix_alerts_resolved", alerts.c.resolved_at)

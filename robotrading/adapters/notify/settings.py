@@ -13,10 +13,14 @@ class Security(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """What a report shows. `benchmark`: a symbol whose cached prices stand beside the account's value, '' for none."""
+    """What a report shows. `benchmark`: a symbol whose cached prices stand beside the account's value, '' for none.
+
+    `weekly` is when the service sends the week's summary, '' for never.
+    """
 
     benchmark: str = "SPY"
     pictures: bool = True
+    weekly: str = "Sat 09:00"
 
 
 @dataclass(frozen=True, slots=True)

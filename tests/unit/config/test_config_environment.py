@@ -110,7 +110,7 @@ def test_a_folder_of_credentials_names_its_files_after_itself(tmp_path: Path, fo
         ({"RECIPIENT_EMAIL": "a@b.c,a@b.c"}, ["RECIPIENT_EMAIL", "twice"]),
         ({"GMAIL_APP_PASSWORD": SECRET, "GMAIL_APP_PASSWORD_FILE": "/x"}, ["GMAIL_APP_PASSWORD_FILE", "both set"]),
         ({"GMAIL_APP_PASSWORD": SECRET + "\n" + SECRET}, ["GMAIL_APP_PASSWORD", "not shown"]),
-        ({"GMAIL_APP_PASSWORD": SECRET * 50}, ["GMAIL_APP_PASSWORD", "300 characters"]),
+        ({"GMAIL_APP_PASSWORD": SECRET * 300}, ["GMAIL_APP_PASSWORD", "2000 characters"]),
         ({"ALPHA_VANTAGE_KEY_FILE": "/nowhere/at/all"}, ["ALPHA_VANTAGE_KEY_FILE", "/nowhere/at/all", "no such file"]),
         ({"ALPHA_VANTAGE_KEY_FILE": "/"}, ["not a regular file"]),
         ({"ALPHA_VANTAGE_KEY_FILE": "a\0b"}, ["cannot be read"]),

@@ -1,0 +1,1 @@
+"""Alerts: rules over what is known, raised once, reminded rarely, resolved with a word."""
