@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -148,7 +149,8 @@ def write_table(path: Path, calendar: Calendar, first: date, last: date) -> int:
     body = {"first": first.isoformat(), "last": last.isoformat(), "library": library(), "days": rows}
     content = json.dumps({"format": FORMAT, "sha256": _digest(body), "table": body}, separators=(",", ":"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Copies of the service may share the folder and may all miss the table at the same time.
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     temporary.write_text(content + "\n", encoding="utf-8")
     temporary.replace(path)
     return len(rows)

@@ -27,7 +27,7 @@ from robotrading.domain.ports import Broker, Clock, Ledger
 from robotrading.execution.quiet import QuietTimes
 from robotrading.service.deeds import Deeds
 from robotrading.service.facts import Facts
-from robotrading.service.health import judge
+from robotrading.service.health import Level, judge
 from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Sources
 from robotrading.service.manager import ServiceManager
 from robotrading.service.metrics import Meters
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 GAVE_UP = 70
 """Exit code of a daemon of which a part has ended by itself."""
 STATUS_SECONDS = 300.0
+_JUDGE_SECONDS = 1.0
 _BEAT_SECONDS = 5.0
 _TAKE_OVER_SECONDS = 30.0
 _CALENDAR_SECONDS = 6 * 3600.0
@@ -109,6 +110,7 @@ class _Daemon:
         self.breakers: dict[str, bool] = {}
         self.calendar: TableCalendar | None = None
         self.calendar_trouble = ""
+        self.judged: tuple[tuple[str, Level], ...] = ()
         self.scheduler: Scheduler | None = None
         self.occasions: Occasions | None = None
         self.opened: Opened | None = None
@@ -135,6 +137,7 @@ class _Daemon:
                 self.lookout.refresh,
             )
             await self.lookout.look(self.opened.reader)
+            self.judged = self._judgement()
             self.setup.manager.ready(self._status())
             log.info("ready: %s", self._status())
             self._start(self.opened, self.occasions)
@@ -221,11 +224,21 @@ class _Daemon:
             await asyncio.sleep(min(_BEAT_SECONDS, patience / 4))
 
     async def _tell_status(self) -> None:
+        """At once when the judgement has become another, and every `STATUS_SECONDS`."""
+        told_at, judged = self.clock.monotonic(), self.judged
         while True:
-            await asyncio.sleep(STATUS_SECONDS)
+            await asyncio.sleep(_JUDGE_SECONDS)
+            found = self._judgement()
+            if found == judged and self.clock.monotonic() - told_at < STATUS_SECONDS:
+                continue
+            told_at, judged = self.clock.monotonic(), found
             said = self._status()
             log.info("%s", said)
             self.setup.manager.status(said)
+
+    def _judgement(self) -> tuple[tuple[str, Level], ...]:
+        """How bad every check is; the sentences do not count, whose ages and figures change all the time."""
+        return tuple((check.name, check.level) for check in judge(self.lookout.facts, self.clock.now()).checks)
 
     def _status(self) -> str:
         return status_line(self.lookout.facts, self.clock.now())

@@ -27,6 +27,7 @@ _LISTEN_SECONDS = 1.0
 _CHUNK = 4096
 _LONGEST_LINE = 65_536
 _LAST_WORDS = 400
+_NICENESS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,17 @@ async def _start(job: Job, environment: Mapping[str, str]) -> _Started:
             env={**os.environ, **environment},
         )
         otherwise.pop_all()
+    give_way(process)
     return _Started(process, reading, holding)
+
+
+def give_way(process: asyncio.subprocess.Process) -> None:
+    """What takes long and computes much comes after those who answer: a lower priority for all of its group.
+
+    From here and not in the child before it is another program: between fork and exec no Python should run.
+    """
+    with suppress(OSError):  # it has ended already, or may not be changed: it is a courtesy
+        os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
 
 
 def _pipe(reading_with: ExitStack, writing_with: ExitStack) -> tuple[int, int]:

@@ -8,15 +8,17 @@ Nothing here loads what only a session needs: that is for the children.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
+import signal
 import socket
-import sys
+import stat
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import randbelow
 
 from robotrading import __version__
 from robotrading.adapters.clock import SystemClock
@@ -41,7 +43,7 @@ from robotrading.session.due import Missed
 from robotrading.session.job import Job
 from robotrading.session.lease import Post
 from robotrading.session.lock import AlreadyRunning, held, session_lock
-from robotrading.session.processes import Child, Ways, command, run_children, stop_group
+from robotrading.session.processes import Child, Ways, command, give_way, run_children, stop_group
 from robotrading.session.schedule import parse_schedule
 from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_embedded, load_config
 from robotrading.wiring.logs import log_command, log_program, log_service
@@ -57,6 +59,8 @@ _EMBEDDED_ACCOUNT = "DU1000001"  # as in wiring/gateway.py, which brings the pre
 _ORPHAN_SECONDS = 30.0
 _DELIVER_SECONDS = 300.0
 _GATEWAY_STOP_SECONDS = 10.0
+_CLIENT_IDS_FROM, _CLIENT_IDS = 1_000, 99_000
+"""Above the base id: where a copy takes the id of its look at the broker by chance."""
 
 
 def serve_config(file: Path | None) -> int:
@@ -81,8 +85,14 @@ def _withheld() -> dict[str, str]:
 
 @contextmanager
 def _alone(book: Book, *, embedded: bool) -> Iterator[None]:
-    """One service for each book on a host; with the pretend gateway inside, no other command either."""
+    """One service for each book on a host; with the pretend gateway inside, no other command either.
+
+    Where the ledger is a server's, copies may be many, in the same state folder too: who works is decided there.
+    """
     with ExitStack() as stack:
+        if book.url:
+            yield
+            return
         taken = f"the service runs already for the {book.mode} account"
         stack.enter_context(held(book.root.parent / f"{book.root.name}.service.lock", taken))
         if embedded:
@@ -160,10 +170,17 @@ class _Parts:
         )
 
     def _broker(self, port: int) -> Broker:
-        """Under an id of its own: the base id is for people's commands, each session has another."""
+        """Under an id of its own: the base id is for people's commands, each session has another.
+
+        Copies that share a ledger may share the gateway too, which lets nobody in under an id that is in use: each has
+        one by chance.
+        """
         from robotrading.adapters.ibkr.broker import IbkrBroker  # noqa: PLC0415  brings the broker's library along
 
         settings = self.config.gateway(prices=True)
+        if self.book.url:
+            by_chance = _CLIENT_IDS_FROM + randbelow(_CLIENT_IDS)
+            settings = replace(settings, client_id=self.config.broker.client_id + by_chance)
         if port:
             settings = replace(settings, host="127.0.0.1", port=port, account=_EMBEDDED_ACCOUNT, paper=True)
         return IbkrBroker(settings, SystemClock())
@@ -256,6 +273,7 @@ class _People:
             start_new_session=True,
             env={**os.environ, **self.parts.given(MAIL, DATABASE)},
         )
+        give_way(process)
         try:
             async with asyncio.timeout(_DELIVER_SECONDS):
                 said, _ = await process.communicate()
@@ -299,8 +317,11 @@ def deliver_run(file: Path | None, run_id: str) -> Sequence[str]:
 async def serve_gateway(file: Path | None, port: int) -> None:
     """Serve the sessions' instruments on loopback until standard input ends, or a signal comes.
 
-    Raises `RobotradingError`, and OSError when the port is taken.
+    Until it listens nobody is connected and nothing can be lost, but prices may be asked for in calls that nobody can
+    interrupt: a signal ends the process then and there. Raises `RobotradingError`, and OSError when the port is taken.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as it is for SIGTERM; Python's own would wait for the loop
+    _end_with_parent()
     from robotrading.adapters.calendar import ExchangeCalendar  # noqa: PLC0415
     from robotrading.wiring.gateway import embedded_gateway  # noqa: PLC0415  brings the pretend exchange along
 
@@ -308,27 +329,30 @@ async def serve_gateway(file: Path | None, port: int) -> None:
     config = load_config(orders)
     log_program(config)
     clock, stop = SystemClock(), asyncio.Event()
-    _until_alone(stop)
     serving = embedded_gateway(config, book_for(config, orders), config.enabled, clock, ExchangeCalendar(), port=port)
     async with serving as bound:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         log.info("the embedded gateway serves on 127.0.0.1:%d", bound)
         await stop.wait()
 
 
-def _until_alone(stop: asyncio.Event) -> None:
-    import signal  # noqa: PLC0415
+def _end_with_parent() -> None:
+    """Who started us holds the other end of standard input; its end counts as SIGTERM.
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    From a thread, since the loop may be busy; not for a file or nothing at all, which end at once.
+    """
+    mode = os.fstat(0).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
+        return
 
-    def heard() -> None:
-        if not os.read(sys.stdin.fileno(), 1024):
-            loop.remove_reader(sys.stdin.fileno())
-            stop.set()
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    with contextlib.suppress(PermissionError):  # a file or nothing at all, which cannot be waited for
-        loop.add_reader(sys.stdin.fileno(), heard)
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _gateway_port(book: Book) -> int:

@@ -8,6 +8,7 @@ survives restarts.
 from __future__ import annotations
 
 import logging
+import os
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -20,7 +21,10 @@ _INSTANT = len("2025-09-26T19:45:00.123Z")
 
 
 class RollingFile(RotatingFileHandler):
-    """`name`, then `name.1` (the newest closed one) to `name.<keep>`. A full disk costs the line, not the program."""
+    """`name`, then `name.1` (the newest closed one) to `name.<keep>`. A full disk costs the line, not the program.
+
+    Several programs may write the same file: when one of them has closed it, the others go on in the new one.
+    """
 
     def __init__(self, path: Path, settings: LogSettings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,9 +35,24 @@ class RollingFile(RotatingFileHandler):
         self._began = _first_instant(path)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the library's name
+        self._follow()
         if self._began is None:
             self._began = record.created
         return record.created - self._began >= self._longest or bool(super().shouldRollover(record))
+
+    def _follow(self) -> None:
+        """Leave a file that does not bear the name any more."""
+        if self.stream is None:
+            return
+        ours = os.fstat(self.stream.fileno())
+        try:
+            there = Path(self.baseFilename).stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or not os.path.samestat(ours, there):
+            self.stream.close()
+            self.stream = None
+            self._began = _first_instant(Path(self.baseFilename))
 
     def doRollover(self) -> None:  # noqa: N802
         super().doRollover()

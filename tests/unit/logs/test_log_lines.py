@@ -118,3 +118,16 @@ def test_a_full_disk_costs_the_line_and_nothing_else(capsys: pytest.CaptureFixtu
     handler.stream = Full()
     handler.handle(record("lost"))
     assert capsys.readouterr().err == ""
+
+
+def test_programs_that_share_a_file_go_on_in_the_new_one_when_one_of_them_has_closed_it(tmp_path: Path) -> None:
+    first, second = (RollingFile(tmp_path / "service.log", LogSettings(max_megabytes=1)) for _ in range(2))
+    second.handle(record("second, early"))
+    for number in range(4):
+        first.handle(record(f"first {number} " + "x" * 300_000))
+    second.handle(record("second, late"))
+    first.close()
+    second.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["service.log", "service.log.1"]
+    assert "second, late" in (tmp_path / "service.log").read_text()
+    assert "second, early" in (tmp_path / "service.log.1").read_text()
