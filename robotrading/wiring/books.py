@@ -13,8 +13,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from robotrading.adapters.clock import FixedClock, SystemClock
+from robotrading.adapters.ledger.alert_book import SqlAlertBook
 from robotrading.adapters.ledger.claims import ACCOUNT, SqlClaims
 from robotrading.adapters.ledger.database import Database, open_database
+from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.config.demo import DEMO_DAY, demo_config
 from robotrading.config.load import find_file, load
@@ -111,6 +113,12 @@ class Book:
             if to_hold:
                 _require_right_time(claims.clock_offset(SystemClock().now()))
             yield claims
+
+    @contextmanager
+    def post(self) -> Iterator[tuple[SqlOutbox, SqlAlertBook]]:
+        """What is to be told to people, and which alerts are open, while the block runs. Raises `LedgerError`."""
+        with self._opened() as database:
+            yield SqlOutbox(database), SqlAlertBook(database)
 
     @contextmanager
     def service(self) -> Iterator[tuple[Database, SqlLedger, SqlClaims]]:

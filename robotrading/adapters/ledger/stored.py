@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import Instrument
 
 T = TypeVar("T")
@@ -21,6 +22,17 @@ def as_text(value: Any) -> str:
 def reader(of: type[T]) -> Callable[[str], T]:
     """Reads what `as_text` has written. Raises `msgspec.MsgspecError`."""
     return msgspec.json.Decoder(of).decode
+
+
+def storable(words: str) -> str:
+    """Words from outside, without the characters that an engine refuses (NUL, half of a surrogate pair)."""
+    return words.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def require_name(what: str, name: str, most: int) -> None:
+    """Between 1 and `most` printable characters, so that every engine keeps it whole. Raises `LedgerError`."""
+    if not name or len(name) > most or not name.isprintable():
+        raise LedgerError(f"{what} {name!r}: a name here has between 1 and {most} printable characters; shorten it")
 
 
 read_instrument = reader(Instrument)
