@@ -1,12 +1,14 @@
 """A message becomes a mail for one recipient: headers without surprises, both bodies, the attachments.
 
-Invariants: no header holds a line break, whatever the message says; the Message-ID is a function of content and
-recipient alone, so that a mail that is sent again after a crash is known as the same mail.
+Invariants: no header holds a line break, whatever the message says; a letter's Message-ID is a function of the
+letter's id and the recipient alone (of the content where there is no letter), so that a mail that is sent again after a
+crash or a lost connection is known as the same mail.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
@@ -15,10 +17,12 @@ from hashlib import sha256
 
 from robotrading.adapters.notify.report.words import clean
 from robotrading.adapters.notify.settings import MailSettings
+from robotrading.domain.messages import Letter, LetterKind
 from robotrading.domain.report import Attachment, Message
 
 _ADDRESS = re.compile(r"[^@\s,;<>()\"\\]+@[^@\s,;<>()\"\\]+")
 _TYPE = re.compile(r"([a-z]+)/([a-z0-9.+-]+)")
+_OF_A_THREAD = re.compile(r"raised|resolved|reminded-[0-9]+")
 
 
 def is_address(text: str) -> bool:
@@ -28,6 +32,33 @@ def is_address(text: str) -> bool:
 
 def sender_of(settings: MailSettings) -> str:
     return settings.sender or settings.username
+
+
+def compose_letter(letter: Letter, sender: str, recipient: str, origin: str = "") -> EmailMessage:
+    """The mail of a letter, the same bytes on every attempt but for the parts' borders.
+
+    An alert's reminders and its resolution answer to its raising, so that mail programs show them together. `origin`
+    tells installations apart that give their letters the same ids.
+    """
+    mail = compose(letter.message, sender, recipient, letter.created_at)
+    del mail["Message-ID"]
+    mail["Message-ID"] = letter_message_id(letter.letter_id, sender, recipient, origin)
+    first = _raising(letter)
+    if first and first != letter.letter_id:
+        mail["In-Reply-To"] = mail["References"] = letter_message_id(first, sender, recipient, origin)
+    return mail
+
+
+def _raising(letter: Letter) -> str:
+    """The id of the letter that opened this one's thread; '' for a letter that stands alone."""
+    thread, _, word = letter.letter_id.rpartition(":")
+    in_thread = letter.kind is LetterKind.ALERT and _OF_A_THREAD.fullmatch(word) is not None
+    return f"{thread}:raised" if in_thread else ""
+
+
+def letter_message_id(letter_id: str, sender: str, recipient: str, origin: str = "") -> str:
+    """The same letter to the same person has the same id on every attempt, from every copy of the service."""
+    return _id_of([part.encode("utf-8", "replace") for part in (origin, letter_id, recipient)], sender)
 
 
 def compose(message: Message, sender: str, recipient: str, at: datetime) -> EmailMessage:
@@ -53,6 +84,10 @@ def message_id(message: Message, sender: str, recipient: str) -> str:
     parts = [text.encode("utf-8", "replace") for text in texts]
     for attachment in message.attachments:
         parts += [attachment.name.encode("utf-8", "replace"), attachment.content_type.encode(), attachment.data]
+    return _id_of(parts, sender)
+
+
+def _id_of(parts: Sequence[bytes], sender: str) -> str:
     lengths = b"".join(b"%d:" % len(part) for part in parts)
     digest = sha256(b"".join([lengths, *parts])).hexdigest()[:40]
     domain = sender.rpartition("@")[2]

@@ -13,7 +13,8 @@ from threading import Timer
 from robotrading.adapters.notify.settings import MailSettings, Security
 from robotrading.adapters.notify.trouble import TROUBLE, authority, handing_over, opening
 
-_PATIENCE = 3
+PATIENCE = 3
+"""How many timeouts opening, or handing over one mail, may take as a whole."""
 _OWN_NAME = "[127.0.0.1]"
 """What the greeting says we are; smtplib would ask the name service for a better answer, without a bound."""
 
@@ -82,7 +83,7 @@ class Line:
     @contextmanager
     def _bounded(self, smtp: smtplib.SMTP) -> Iterator[None]:
         """Hang up when the block takes too long as a whole: smtplib's own timeout begins anew with every byte."""
-        timer = Timer(self._settings.timeout * _PATIENCE, _hang_up, (smtp,))
+        timer = Timer(self._settings.timeout * PATIENCE, _hang_up, (smtp,))
         timer.daemon = True
         timer.start()
         try:

@@ -1,11 +1,13 @@
 """What a failing mail server means to the person who reads about it: what happened, why, and what to do.
 
-Entry points: `opening` (nobody can be reached), `handing_over` (one recipient was not served), `MailTrouble`.
+Entry points: `opening` (nobody can be reached), `handing_over` (one recipient was not served), `MailTrouble`, and the
+rules by what they mean for the next attempt: `NO_CONNECTION`, `HOLDS_FOR_ALL`, `FOR_GOOD`.
 Invariant: no sentence holds the password, also when the server repeats it.
 """
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -33,7 +35,19 @@ NO_CONNECTION = frozenset(
 )
 """Rules of `Unreachable`: what holds for every recipient, and for the next message too."""
 
+HOLDS_FOR_ALL = NO_CONNECTION | {"sender", "quota", "busy"}
+"""Troubles of the account as a whole: who is tried after them meets the same."""
+
+FOR_GOOD = frozenset({"recipient", "content", "address"})
+"""Refused in a way that another attempt cannot change."""
+
 _LONGEST_ANSWER = 200
+
+# Enhanced status codes of RFC 3463. Gmail tells of its daily limit as 550 5.4.5, which is over the next day.
+_QUOTA = re.compile(r"\b5[.]4[.]5\b")
+_FULL = re.compile(r"\b[45][.]2[.]2\b")
+_TOO_BIG = re.compile(r"^552\b|\b5[.]3[.]4\b")
+"""A size is told with MAIL FROM, so that a mail that is too big is refused there."""
 
 
 class MailTrouble(Exception):
@@ -61,10 +75,7 @@ def _answered(error: Exception, settings: MailSettings) -> tuple[str, str] | Non
     """The server speaks, and says no."""
     host = settings.host
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        return "login", (
-            f"{host} refused the login of {settings.username} ({_answer(error)}); put a valid password into"
-            " GMAIL_APP_PASSWORD (Google wants an app password there, not the account's own)"
-        )
+        return _login_refused(error, settings)
     if isinstance(error, UnicodeError):
         return "login", (
             "mail.username or its password has a character that cannot be sent (often a no-break space that was copied"
@@ -83,6 +94,17 @@ def _answered(error: Exception, settings: MailSettings) -> tuple[str, str] | Non
     if isinstance(error, smtplib.SMTPResponseException):
         return "refused", f"{host}:{settings.port} takes no mail now ({_answer(error)}); try again later"
     return None
+
+
+def _login_refused(error: smtplib.SMTPAuthenticationError, settings: MailSettings) -> tuple[str, str]:
+    """Too many logins are no wrong password."""
+    host = settings.host
+    if 400 <= error.smtp_code < 500:
+        return "refused", f"{host}:{settings.port} takes no login now ({_answer(error)}); try again later"
+    return "login", (
+        f"{host} refused the login of {settings.username} ({_answer(error)}); put a valid password into"
+        " GMAIL_APP_PASSWORD (Google wants an app password there, not the account's own)"
+    )
 
 
 def _no_connection(error: Exception, settings: MailSettings) -> tuple[str, str]:
@@ -128,11 +150,10 @@ def _handed(error: Exception, settings: MailSettings, sender: str) -> tuple[str,
     host = settings.host
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return _recipient_refused(*next(iter(error.recipients.values())), host)
-    if isinstance(error, smtplib.SMTPSenderRefused):
-        return "sender", f"{host} refused the sender {sender} ({_answer(error)}); check mail.sender"
+    if isinstance(error, smtplib.SMTPSenderRefused) and _TOO_BIG.search(_answer(error)) is None:
+        return _sender_refused(error, sender, host)
     if isinstance(error, smtplib.SMTPResponseException):
-        later = "try again later" if 400 <= error.smtp_code < 500 else "ask the server's keeper for its rules"
-        return "content", f"{host} refused the mail ({_answer(error)}); {later}"
+        return _content_refused(error.smtp_code, error.smtp_error, host)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return "address", f"{host} takes no address with letters beyond ASCII; use another address"
     if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError | ConnectionError | ssl.SSLError):
@@ -143,9 +164,33 @@ def _handed(error: Exception, settings: MailSettings, sender: str) -> tuple[str,
 
 def _recipient_refused(code: int, said: bytes | str, host: str) -> tuple[str, str]:
     answer = _words(code, said)
+    refused = f"{host} refused the recipient ({answer}); check the address in mail.recipients"
+    return _not_now(code, answer, host) or ("recipient", refused)
+
+
+def _content_refused(code: int, said: bytes | str, host: str) -> tuple[str, str]:
+    answer = _words(code, said)
+    return _not_now(code, answer, host) or (
+        "content",
+        f"{host} refused the mail ({answer}); ask the server's keeper for its rules",
+    )
+
+
+def _not_now(code: int, answer: str, host: str) -> tuple[str, str] | None:
+    """What passes by itself, whatever its first digit says; None for a refusal for good."""
+    if _QUOTA.search(answer):
+        return "quota", f"{host} lets this account send no more for now ({answer}); try again later"
+    if _FULL.search(answer):
+        return "full", f"{host} says that the mailbox is full ({answer}); its owner has to make room"
     if 400 <= code < 500:
         return "put_off", f"{host} does not take it now ({answer}); try again later"
-    return "recipient", f"{host} refused the recipient ({answer}); check the address in mail.recipients"
+    return None
+
+
+def _sender_refused(error: smtplib.SMTPSenderRefused, sender: str, host: str) -> tuple[str, str]:
+    if 400 <= error.smtp_code < 500:
+        return "busy", f"{host} takes no mail of {sender} now ({_answer(error)}); try again later"
+    return "sender", f"{host} refused the sender {sender} ({_answer(error)}); check mail.sender"
 
 
 def _answer(error: smtplib.SMTPResponseException) -> str:

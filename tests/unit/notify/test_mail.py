@@ -88,7 +88,9 @@ def test_one_bad_recipient_does_not_harm_the_others(authority: trustme.CA, ca_fi
     [
         (Mailbox(rcpt={"bob@example.com": "450 mailbox busy"}), "put_off", "try again later"),
         (Mailbox(data={"bob@example.com": "552 too much"}), "content", "552 too much"),
-        (Mailbox(data={"bob@example.com": "451 no space"}), "content", "try again later"),
+        (Mailbox(data={"bob@example.com": "451 no space"}), "put_off", "try again later"),
+        (Mailbox(rcpt={"bob@example.com": "550 5.4.5 Daily user sending limit exceeded"}), "quota", "no more for now"),
+        (Mailbox(rcpt={"bob@example.com": "552 5.2.2 over quota"}), "full", "make room"),
         (Mailbox(data={"bob@example.com": "hang up"}), "in_doubt", "may have arrived"),
         (Mailbox(rcpt={"bob@example.com": "hang up"}), "in_doubt", "was lost"),
         (Mailbox(rcpt={"bob@example.com": "421 going down"}), "put_off", "421"),
