@@ -93,6 +93,7 @@ class Supervisor:
     async def run(self) -> None:
         """Start all programs and keep them; returns when `stop` was called and nothing of them is left."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._stopping.wait())  # where there is no program, too
             for program in self._programs.values():
                 group.create_task(self._keep(program))
 

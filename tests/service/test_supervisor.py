@@ -153,3 +153,13 @@ async def test_a_program_notices_that_its_daemon_was_killed(tmp_path: Path) -> N
     keeper.kill()
     await keeper.wait()
     await until(lambda: "alone" in log.read_text())
+
+
+async def test_without_any_program_it_stays_until_it_is_told() -> None:
+    """As with a gateway elsewhere: the service ends when its supervisor does."""
+    supervisor = Supervisor([], SystemClock())
+    work = asyncio.create_task(supervisor.run())
+    await asyncio.sleep(0.05)
+    assert not work.done()
+    supervisor.stop()
+    await asyncio.wait_for(work, PATIENCE)
