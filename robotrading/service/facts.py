@@ -11,9 +11,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Holding, Position
 from robotrading.domain.claims import Lease
 from robotrading.domain.instrument import AssetClass
+from robotrading.domain.messages import Waiting
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import Outcome
 from robotrading.service.supervisor import Standing
@@ -111,8 +113,20 @@ class EquityPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedTrade:
+    """A position that the bot sold the last of, and what it gained, after costs, in the instrument's currency."""
+
+    symbol: str
+    at: datetime
+    gain: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BookFacts:
-    """What the ledger says. `trouble` says why it could not be read, '' when it could; the rest is then of before."""
+    """What the ledger says. `trouble` says why it could not be read, '' when it could; the rest is then of before.
+
+    `trades` are the positions closed within the last day of which the gain is known.
+    """
 
     trouble: str = ""
     read_at: datetime | None = None
@@ -126,6 +140,9 @@ class BookFacts:
     currency: str = "USD"
     lease: Lease | None = None
     size_bytes: int = 0
+    trades: tuple[ClosedTrade, ...] = ()
+    dead_copies: tuple[str, ...] = ()
+    """Other copies that claimed a run, have not ended it, and do not hold the account any more."""
 
     @property
     def in_doubt(self) -> tuple[Ticket, ...]:
@@ -135,7 +152,12 @@ class BookFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`beat` is when the daemon's loop last turned; `breakers` are by service, `True` where one is open."""
+    """`breakers` are by service, `True` where one is open; `breakers_since` has when each of those opened.
+
+    `last_end` says how the service's life before this one ended where it left no word, '' where it did. `waiting` is
+    the outbox, `waiting_mails` how many messages are in it; `alerts` are the open ones, oldest first. `backup_at` is
+    when the newest backup was made, None where there is none.
+    """
 
     at: datetime
     started_at: datetime
@@ -150,6 +172,11 @@ class Facts:
     book: BookFacts = field(default_factory=BookFacts)
     free_bytes: int | None = None
     breakers: dict[str, bool] = field(default_factory=dict)
+    breakers_since: dict[str, datetime] = field(default_factory=dict)
     waiting_mails: int = 0
+    waiting: Waiting = field(default_factory=Waiting)
+    alerts: tuple[Alert, ...] = ()
+    last_end: str = ""
+    backup_at: datetime | None = None
     schedule_trouble: str = ""
     """Why the sessions cannot be started at their times just now, '' when they can."""

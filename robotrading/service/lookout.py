@@ -13,19 +13,22 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from robotrading.domain.alerts import Alert
 from robotrading.domain.claims import Claim, Lease, Occurrence
 from robotrading.domain.errors import DataError, LedgerError
 from robotrading.domain.instrument import AssetClass
+from robotrading.domain.messages import Waiting
 from robotrading.domain.orders import EventKind, OrderEvent
-from robotrading.domain.ports import Calendar, Claims, Clock, Ledger, PositionBook
+from robotrading.domain.ports import AlertBook, Calendar, Claims, Clock, Ledger, Outbox, PositionBook
 from robotrading.domain.report import Ended, Outcome, SessionReport
 from robotrading.service.facts import (
     BookFacts,
     BrokerFacts,
+    ClosedTrade,
     EquityPoint,
     Facts,
     LastRun,
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 
 CURVE = timedelta(days=120)
 _RECENT = timedelta(days=3)
+_DAY = timedelta(days=1)
+_CLAIM_GRACE = timedelta(seconds=60)
 _MOST_BEHIND = 60
 
 
@@ -60,6 +65,9 @@ class Place:
     started_at: datetime
     sessions: Mapping[AssetClass, tuple[bool, str, float]]
     """By kind: enabled, schedule as written, deadline in seconds."""
+    last_end: str = ""
+    backups: Path | None = None
+    """The folder whose newest file is the newest backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,15 @@ class Hearers:
 
 
 @dataclass(frozen=True, slots=True)
+class Shelves:
+    """What lies beside the ledger in the same database. `trades` are those closed since an instant."""
+
+    outbox: Outbox
+    alerts: AlertBook
+    trades: Callable[[datetime], Sequence[ClosedTrade]] = lambda _since: ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One look into the ledger."""
 
@@ -92,13 +109,23 @@ class Reading:
     last: Mapping[AssetClass, LastRun]
     last_good: Mapping[AssetClass, datetime]
     missed: Mapping[AssetClass, tuple[str, ...]]
+    waiting: Waiting = field(default_factory=Waiting)
+    alerts: tuple[Alert, ...] = ()
 
 
 class Reader:
     """Reads one ledger; used in one thread at a time."""
 
-    def __init__(self, place: Place, clock: Clock, ledger: Ledger, positions: PositionBook, claims: Claims) -> None:
-        self._place, self._clock = place, clock
+    def __init__(  # noqa: PLR0913, PLR0917  one per port
+        self,
+        place: Place,
+        clock: Clock,
+        ledger: Ledger,
+        positions: PositionBook,
+        claims: Claims,
+        shelves: Shelves | None = None,
+    ) -> None:
+        self._place, self._clock, self._shelves = place, clock, shelves
         self._ledger, self._positions, self._claims = ledger, positions, claims
         self._known: dict[str, LastRun] = {}
         self._good: dict[AssetClass, datetime] = {}
@@ -111,6 +138,7 @@ class Reader:
         last = self._last_runs(ended, calendar, hearers)
         days = {kind: calendar.trading_day(kind, now) if calendar else now.date() for kind in self._place.sessions}
         claims = self._claims.occurrences(now - _RECENT)
+        lease, shelves = self._lease(now), self._shelves
         book = BookFacts(
             read_at=now,
             halted=ledger.halted(),
@@ -121,10 +149,16 @@ class Reader:
             closed_today=sum(len(self._positions.list_closed(day)) for day in set(days.values())),
             equity=tuple(EquityPoint(at, value) for at, value in ledger.equity(account_id, now - CURVE)),
             currency=self._place.currency,
-            lease=self._lease(now),
+            lease=lease,
             size_bytes=_size(self._place.path),
+            trades=tuple(shelves.trades(now - _DAY)) if shelves else (),
+            dead_copies=dead_copies(claims, self._place.holder, lease, now),
         )
-        return Reading(book, last, dict(self._good), {kind: self._missed(kind, claims) for kind in days})
+        missed = {kind: self._missed(kind, claims) for kind in days}
+        if shelves is None:
+            return Reading(book, last, dict(self._good), missed)
+        alerts = tuple(shelves.alerts.open())
+        return Reading(book, last, dict(self._good), missed, shelves.outbox.waiting(now), alerts)
 
     def _last_runs(
         self, ended: Sequence[Ended], calendar: Calendar | None, hearers: Hearers
@@ -184,6 +218,7 @@ class Lookout:
         self._every = every
         self._reading = Reading(BookFacts(), {}, {}, {})
         self._told = ""
+        self._open_since: dict[str, datetime] = {}
         self.stopping = False
         self.facts = self._gathered(None)
 
@@ -219,7 +254,8 @@ class Lookout:
             upcoming = sources.upcoming()
         except DataError:  # the scheduler says so itself
             upcoming = {}
-        running = sources.running()
+        running, breakers, waiting = sources.running(), sources.breakers(), self._reading.waiting
+        self._open_since = {name: self._open_since.get(name, now) for name, is_open in breakers.items() if is_open}
         sessions = tuple(self._session(kind, upcoming.get(kind), running.get(kind)) for kind in place.sessions)
         return Facts(
             at=now,
@@ -234,7 +270,13 @@ class Lookout:
             broker=sources.broker(),
             book=self._reading.book,
             free_bytes=free,
-            breakers=sources.breakers(),
+            breakers=breakers,
+            breakers_since=dict(self._open_since),
+            waiting_mails=waiting.deliveries,
+            waiting=waiting,
+            alerts=self._reading.alerts,
+            last_end=place.last_end,
+            backup_at=newest_file(place.backups),
             schedule_trouble=sources.trouble(),
         )
 
@@ -312,6 +354,28 @@ def was_missed(claim: Claim) -> bool:
     """Whether an occurrence was named instead of run, and somebody should mind."""
     named = claim.finished_at is not None and not claim.run_id
     return named and claim.outcome not in {UNWATCHED, SUPERSEDED}
+
+
+def dead_copies(claims: Sequence[Claim], own: str, lease: Lease | None, now: datetime) -> tuple[str, ...]:
+    """Holders of runs without an end that are not ours and do not hold the account: they died at work."""
+    holder = lease.holder if lease is not None else ""
+    dead = {
+        claim.holder
+        for claim in claims
+        if claim.finished_at is None and claim.holder not in {own, holder} and now - claim.claimed_at > _CLAIM_GRACE
+    }
+    return tuple(sorted(dead))
+
+
+def newest_file(folder: Path | None) -> datetime | None:
+    """When the newest file of a folder was written; None where there is none."""
+    if folder is None:
+        return None
+    try:
+        newest = max((entry.stat().st_mtime for entry in folder.iterdir() if entry.is_file()), default=None)
+    except OSError:
+        return None
+    return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
 def _size(path: Path | None) -> int:
