@@ -1,0 +1,116 @@
+"""Money paid in and out, inferred: nobody tells of it, but cash that no trade explains has come from somewhere.
+
+Entry point: `inferred`.
+Invariants: dividends, interest and fees are performance, which is why small changes are none of this (`SMALLEST`); what
+has several explanations is told (`Unclear`) and taken for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+
+from robotrading.domain.book import Account
+from robotrading.domain.instrument import Instrument
+from robotrading.domain.orders import Fill
+from robotrading.portfolio.performance import Flow
+
+SMALLEST = Decimal("0.01")
+"""Of the account's value: what is below may be a dividend, interest or a fee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A change of cash that is no trade of the bot's and may be something else than a payment; `why` is a clause."""
+
+    since: datetime
+    until: datetime
+    amount: Decimal
+    currency: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """What was inferred between the first and the last look (None without two of them)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    found: tuple[Flow, ...] = ()
+    unclear: tuple[Unclear, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        return self.since is not None
+
+
+def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal = SMALLEST) -> Flows:
+    """Flows between looks at one account, in its base currency; `fills` are the bot's, all of them."""
+    ordered = sorted(looks, key=lambda look: look.at)
+    executed = list(fills)
+    found: list[Flow] = []
+    unclear: list[Unclear] = []
+    for before, after in pairwise(ordered):
+        ours = [fill for fill in executed if before.at < fill.at <= after.at]
+        told = _between(before, after, ours, smallest)
+        if isinstance(told, Flow):
+            found.append(told)
+        elif told is not None:
+            unclear.append(told)
+    if len(ordered) < 2:
+        return Flows()
+    return Flows(ordered[0].at, ordered[-1].at, tuple(found), tuple(unclear))
+
+
+def _between(before: Account, after: Account, ours: Sequence[Fill], smallest: Decimal) -> Flow | Unclear | None:
+    least = smallest * max(abs(before.net_liquidation), abs(after.net_liquidation))
+    rest = {name: value for name, value in _unexplained(before, after, ours).items() if abs(value) > least}
+    if not rest:
+        return None
+    home = after.base_currency
+    currency = home if home in rest else min(rest)
+    why = _doubt(before, after, ours, rest)
+    if why:
+        return Unclear(before.at, after.at, rest[currency], currency, why)
+    return Flow(before.at, after.at, rest[home])
+
+
+def _unexplained(before: Account, after: Account, ours: Sequence[Fill]) -> dict[str, Decimal]:
+    """Change of cash by currency, less what the bot's executions moved."""
+    names = {*before.cash, *after.cash}
+    rest = {name: after.cash.get(name, Decimal(0)) - before.cash.get(name, Decimal(0)) for name in sorted(names)}
+    for fill in ours:
+        spent = {fill.instrument.currency: fill.side.sign * fill.quantity * fill.price}
+        charged = fill.commission_currency or fill.instrument.currency
+        spent[charged] = spent.get(charged, Decimal(0)) + (fill.commission or Decimal(0))
+        for name, value in spent.items():
+            rest[name] = rest.get(name, Decimal(0)) + value
+    return rest
+
+
+def _doubt(before: Account, after: Account, ours: Sequence[Fill], rest: Mapping[str, Decimal]) -> str:
+    """Why it may be something else than a payment, '' where nothing speaks against that."""
+    home = after.base_currency
+    if set(rest) != {home}:
+        return "money in another currency moved, whose rate is not known"
+    if _moved_otherwise(before, after, ours):
+        return "holdings changed too that the bot did not trade"
+    gain = after.net_liquidation - before.net_liquidation
+    if abs(gain - rest[home]) > abs(gain):
+        return "the account's value did not change with it"
+    return ""
+
+
+def _moved_otherwise(before: Account, after: Account, ours: Sequence[Fill]) -> bool:
+    """Whether a quantity changed by something else than the bot's executions."""
+    moved: dict[Instrument, Decimal] = {}
+    for held in after.positions:
+        moved[held.instrument] = moved.get(held.instrument, Decimal(0)) + held.quantity
+    for held in before.positions:
+        moved[held.instrument] = moved.get(held.instrument, Decimal(0)) - held.quantity
+    for fill in ours:
+        moved[fill.instrument] = moved.get(fill.instrument, Decimal(0)) - fill.side.sign * fill.quantity
+    return any(moved.values())

@@ -1,0 +1,91 @@
+"""Deposits and withdrawals are seen by cash that no trade explains, and only where nothing else explains it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_worlds import NOW, account, fill, intent, share
+
+from robotrading.domain.book import Account, Position
+from robotrading.domain.orders import Fill, Side
+from robotrading.portfolio.flows import Flows, Unclear, inferred
+from robotrading.portfolio.performance import Flow
+
+D = Decimal
+LATER = NOW + timedelta(days=1)
+
+
+def look(usd: str, value: str, later: bool = False, **more: object) -> Account:
+    known = {"cash": {"USD": D(usd)}, "net_liquidation": D(value), "at": LATER if later else NOW}
+    return replace(account(**known), **more)
+
+
+def bought(symbol: str, quantity: str, price: str, side: Side = Side.BUY, commission: str = "1") -> Fill:
+    made = fill(intent(symbol, side), D(quantity), D(price), D(commission))
+    return replace(made, at=NOW + timedelta(hours=1))
+
+
+def held(symbol: str, quantity: str) -> Position:
+    return Position(share(symbol), D(quantity), D(100))
+
+
+def test_cash_that_no_trade_explains_was_paid_in():
+    found = inferred([look("1000", "10000"), look("6010", "15030", later=True)], [])
+    assert found == Flows(NOW, LATER, (Flow(NOW, LATER, D(5010)),))
+
+
+def test_cash_that_goes_was_paid_out():
+    found = inferred([look("6000", "10000"), look("1000", "4950", later=True)], [])
+    assert [flow.amount for flow in found.found] == [D(-5000)]
+
+
+def test_what_the_bot_traded_is_no_flow():
+    after = look("2498", "10002", later=True, positions=(held("AAA", "50"),))
+    before = look("5000", "10000", positions=(held("BBB", "25"),))
+    fills = [bought("AAA", "50", "100"), bought("BBB", "25", "100", Side.SELL)]
+    assert inferred([before, after], fills) == Flows(NOW, LATER)
+
+
+def test_a_payment_beside_trades_is_found_to_the_cent():
+    before = look("5000", "10000", positions=(held("BBB", "25"),))
+    after = look("12498", "20000", later=True, positions=(held("AAA", "50"),))
+    fills = [bought("AAA", "50", "100"), bought("BBB", "25", "100", Side.SELL)]
+    assert [flow.amount for flow in inferred([before, after], fills).found] == [D(10000)]
+
+
+@given(st.decimals("-100", "100", places=2))
+def test_what_may_be_a_dividend_or_a_fee_is_performance(small: Decimal):
+    before, after = look("1000", "10000"), look(str(1000 + small), str(10000 + small), later=True)
+    assert inferred([before, after], []).found == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (look("1000", "10000", later=True, positions=(held("KO", "50"),)), "holdings changed too"),
+        (look("1000", "9990", later=True), "value did not change"),
+        (look("5000", "9990", later=True, cash={"USD": D(1000), "EUR": D(3500)}), "another currency"),
+        (look("5000", "15000", later=True, cash={"USD": D(5000), "EUR": D(4500)}), "another currency"),
+    ],
+)
+def test_what_may_be_something_else_is_told_and_not_taken(after: Account, why: str):
+    """A person's own trade, cash that the broker had not booked yet, an exchange of currencies."""
+    found = inferred([look("5000", "10000"), after], [])
+    assert found.found == ()
+    assert [why in one.why for one in found.unclear] == [True]
+    assert isinstance(found.unclear[0], Unclear)
+
+
+def test_nothing_is_known_without_two_looks():
+    assert not inferred([], []).known
+    assert not inferred([look("1", "1")], []).known
+    assert inferred([look("0", "0"), look("0", "0", later=True)], []).known
+
+
+def test_an_account_that_was_empty_was_filled():
+    assert [flow.amount for flow in inferred([look("0", "0"), look("500", "500", later=True)], []).found] == [D(500)]
