@@ -1,10 +1,10 @@
 """What is wrong now, and bad enough that a person has to know.
 
 Entry point: `findings`. Pure. One function a rule; what each means, how bad it is and what to do is in `catalogue`.
-Invariants: what is found is found at once, and the desk waits as `catalogue.patience` says, so that an alert that is
-open does not end while its cause is there again but young; a finding's key is the same as long as its cause is; foreign words are one printable line without account
-ids or logins; the general rule (`not_able_to_trade`) is silent about what another rule stands for, also while that one
-waits or is muted; a ledger that was not read yet is no ground for a finding from it.
+Invariants: what is found is found at once, and the desk waits as `catalogue.patience` says, so that an open alert does
+not end while its cause is there again but young; a finding's key is the same as long as its cause is; foreign words are
+one printable line without account ids or logins; the general rule (`not_able_to_trade`) is silent about what another
+rule stands for, also while that one waits or is muted.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from html import escape
 
 from robotrading.adapters.notify.report.words import clean
 from robotrading.domain.alerts import Alert
-from robotrading.domain.messages import Urgency
 from robotrading.domain.report import Message
 from robotrading.service.alerts.catalogue import CATALOGUE
 from robotrading.service.alerts.rules import spell
@@ -26,7 +25,7 @@ _COLOURS = {"critical": "#d1242f", "warning": "#bf8700", "resolved": "#1a7f37"}
 
 @dataclass(frozen=True, slots=True)
 class Whence:
-    """Who speaks: `title` as in `paper ***567`, the machine's name, and the address of the status page ('' for none)."""
+    """Who speaks: `title` as in `paper ***567`, the machine's name, the status page's address ('' for none)."""
 
     title: str
     host: str = ""
