@@ -10,20 +10,27 @@ import pytest
 from ledgers import AAPL, DAY, EQ, MSFT, NOW, D, event, fill, intent
 from sqlalchemy import text
 
+from robotrading.adapters.ledger.alert_book import SqlAlertBook
 from robotrading.adapters.ledger.database import Database, open_database
 from robotrading.adapters.ledger.integrity import Finding, check
+from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.ledger.positions import SqlPositionBook
 from robotrading.adapters.ledger.store import SqlLedger
+from robotrading.domain.alerts import Finding as AlertFinding
 from robotrading.domain.book import Position
 from robotrading.domain.errors import LedgerError
+from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Urgency
 from robotrading.domain.orders import EventKind, Side
+from robotrading.domain.report import Message
 
+ANN = Address(Channel.MAIL, "ann@example.org")
+DRAWDOWN = AlertFinding("drawdown", Urgency.WARNING, "The account is 16 % below its best.")
 BUY, SELL = intent(), intent(Side.SELL)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Ten bought with a commission, four sold, a run with and one without a report, a halt."""
+    """Ten bought with a commission, four sold, a run without a report, a halt, letters in a digest, an alert."""
     opened = open_database(database_url)
     ledger = SqlLedger(opened)
     ledger.start_run("run-1", EQ, DAY, "paper", NOW)
@@ -33,6 +40,12 @@ def database(database_url: str) -> Iterator[Database]:
     ledger.append(fill(BUY, "10", "100", "b", commission=D(1), commission_currency="USD"))
     ledger.append(fill(SELL, "4", "101", "s"))
     ledger.halt("lunch", NOW, "ann")
+    outbox, alert_book = SqlOutbox(opened), SqlAlertBook(opened)
+    for name in ("one", "two"):
+        outbox.post(Letter(name, LetterKind.REPORT, Urgency.NORMAL, NOW, Message(name, name, name)), [ANN])
+    digest = Letter("digest", LetterKind.DIGEST, Urgency.NORMAL, NOW, Message("both", "one, two", ""))
+    assert outbox.merge(digest, outbox.due(NOW), NOW)
+    alert_book.begin(DRAWDOWN, NOW)
     yield opened
     opened.close()
 
@@ -69,12 +82,23 @@ FILL_GONE = [("ticket_not_its_events", SELL_ID)]
         ("INSERT INTO halts (reason, halted_at, halted_by, resumed_by) SELECT reason, halted_at, '', '' FROM halts", [("several_halts", "trading")]),
         ("UPDATE intents SET body = '{' WHERE side = 'sell'", [("unreadable", SELL_ID), ("event_without_intent", SELL_ID), ("event_without_intent", SELL_ID), ("position_not_its_executions", KEY), ("fill_without_intent", SELL_ID)]),
         ("UPDATE fills SET intent_id = 'nobody' WHERE fill_id = 's'", [*FILL_GONE, ("fill_without_intent", "nobody")]),
+        ("DELETE FROM letters WHERE letter_id = 'one'", [("delivery_without_letter", "one")]),
+        ("DELETE FROM deliveries WHERE letter_id = 'digest'", [("merged_without_digest", "one"), ("merged_without_digest", "two")]),
+        ("UPDATE deliveries SET recipient = 'bob@example.org' WHERE letter_id = 'two'", [("merged_without_digest", "two")]),
+        ("INSERT INTO alerts SELECT key, '2025-09-27T00:00:00.000000+00:00', rule, urgency, found, remedy, seen_at, times, told_at, resolved_at FROM alerts", [("several_alerts", "drawdown")]),
         ("DELETE FROM order_events WHERE kind = 'fill'", [("ticket_not_its_events", BUY_ID), ("ticket_not_its_events", SELL_ID), ("position_not_its_executions", KEY)]),
     ],
 )  # fmt: skip
 def test_each_damage_is_found_and_named(database: Database, statement: str, expected: list[tuple[str, str]]) -> None:
     do(database, statement)
     assert found(database) == expected
+
+
+def test_a_letter_that_cannot_be_read_is_found_and_one_whose_body_was_forgotten_is_none(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE letters SET body = :none WHERE letter_id = 'one'"), {"none": b""})
+        connection.execute(text("UPDATE letters SET body = :bad WHERE letter_id = 'two'"), {"bad": b"\xc1"})
+    assert found(database) == [("unreadable", "two")]
 
 
 def test_a_table_that_is_missing_is_named(bare_postgres_url: str) -> None:

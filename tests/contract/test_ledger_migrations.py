@@ -19,13 +19,20 @@ from alembic.config import Config
 from ledgers import AAPL, DAY, NOW, D, event, fill, intent
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 
+from robotrading.adapters.ledger.alert_book import SqlAlertBook
+from robotrading.adapters.ledger.claims import SqlClaims
 from robotrading.adapters.ledger.database import open_database
 from robotrading.adapters.ledger.integrity import check
 from robotrading.adapters.ledger.migrate import HEAD, MIGRATIONS
-from robotrading.adapters.ledger.store import open_ledger
+from robotrading.adapters.ledger.outbox import SqlOutbox
+from robotrading.adapters.ledger.store import SqlLedger, open_ledger
 from robotrading.adapters.ledger.tables import metadata
+from robotrading.domain.alerts import Finding
+from robotrading.domain.claims import Lease
 from robotrading.domain.errors import LedgerError
+from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Urgency, Waiting
 from robotrading.domain.orders import EventKind, Side, Ticket, TicketStatus
+from robotrading.domain.report import Message
 from robotrading.execution.lifecycle import replay
 
 
@@ -148,6 +155,52 @@ def test_a_first_version_s_ledger_is_carried_over_whole(bare_url: str, engine: E
     assert check(database, NOW) == ()
     database.close()
     ledger.close()
+
+
+def fill_0002(engine: Engine) -> None:
+    """What the second version keeps and the first does not: a lease and an occurrence."""
+    with engine.begin() as connection:
+        at = NOW.isoformat(timespec="microseconds")
+        connection.execute(text("INSERT INTO leases VALUES ('account:DU1', 'one', 7, :at)"), {"at": at})
+        occurrence = (
+            "INSERT INTO occurrences VALUES ('eq', 'equities', :day, :at, 'one', 7, :at, 'run-1', 'done', NULL)"
+        )
+        connection.execute(text(occurrence), {"day": DAY.isoformat(), "at": at})
+
+
+def test_a_second_version_s_ledger_is_carried_over_and_can_tell(bare_url: str, engine: Engine) -> None:
+    migrate_to(engine, "0001")
+    tickets = fill_0001(engine)
+    migrate_to(engine, "0002")
+    fill_0002(engine)
+    with closing(open_database(bare_url)) as database:
+        ledger, claims = SqlLedger(database), SqlClaims(database)
+        outbox, alert_book = SqlOutbox(database), SqlAlertBook(database)
+        assert [ledger.ticket(one.intent.intent_id) for one in tickets] == tickets
+        assert claims.holder("account:DU1") == Lease("account:DU1", "one", 7, NOW)
+        assert [claim.run_id for claim in claims.occurrences(NOW)] == ["run-1"]
+        assert (outbox.waiting(NOW), alert_book.open()) == (Waiting(), [])
+        letter = Letter("report:run-1", LetterKind.REPORT, Urgency.NORMAL, NOW, Message("s", "t", "h"))
+        assert outbox.post(letter, [Address(Channel.MAIL, "ann@example.org")])
+        assert alert_book.begin(Finding("drawdown", Urgency.WARNING, "Low."), NOW) is not None
+        assert check(database, NOW) == ()
+    with closing(open_database(bare_url)) as database:
+        assert SqlOutbox(database).letter("report:run-1") == letter, "opening it again changes nothing"
+
+
+def test_a_third_migration_that_fails_leaves_the_second_version_whole(bare_url: str, engine: Engine) -> None:
+    migrate_to(engine, "0002")
+    fill_0002(engine)
+    with engine.begin() as connection:  # in the way of its last table
+        connection.exec_driver_sql("CREATE TABLE alerts (x integer)")
+    with pytest.raises(LedgerError, match="cannot be prepared"):
+        open_database(bare_url)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0002"
+        assert not inspect(connection).has_table("letters")
+        connection.exec_driver_sql("DROP TABLE alerts")
+    with closing(open_database(bare_url)) as database:
+        assert SqlClaims(database).holder("account:DU1") is not None
 
 
 def open_and_close(url: str) -> str:

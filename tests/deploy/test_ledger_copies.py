@@ -85,6 +85,16 @@ def test_the_leases_of_a_mere_start_are_no_news(state: Path, tmp_path: Path) -> 
     assert end.restored
 
 
+def test_what_people_were_told_is_no_news(state: Path, tmp_path: Path) -> None:
+    """A mail that is sent again does no harm; a version that cannot be gone back from does."""
+    save(state, tmp_path / "copies")
+    told = "INSERT INTO letters VALUES ('report:1', 'report', 'normal', 's', '2025-09-26', x'')"
+    change(state, *MIGRATION, told, "DROP TABLE deliveries", "DROP TABLE alerts")
+    (end,) = put_back(state, tmp_path / "copies")
+    assert end.restored
+    assert asked(state, "SELECT * FROM letters") == []
+
+
 def test_a_file_without_a_schema_is_no_migrated_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "state/books/x/ledger.db"
     ledger.parent.mkdir(parents=True)

@@ -12,23 +12,28 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from msgspec import MsgspecError
-from sqlalchemy import Connection, Row, Select, func, inspect, select, text
+from sqlalchemy import Connection, Row, Select, exists, func, inspect, select, text
 
 from robotrading.adapters.ledger.database import Database
 from robotrading.adapters.ledger.orders import booking_order, ticket_of
+from robotrading.adapters.ledger.outbox import read_message
 from robotrading.adapters.ledger.positions import ADDED, CHANGED, REMOVED, told
 from robotrading.adapters.ledger.stored import reader
 from robotrading.adapters.ledger.tables import (
     active_positions,
+    alerts,
     audit_log,
     commissions,
+    deliveries,
     fills,
     halts,
     intents,
+    letters,
     metadata,
     order_events,
     session_runs,
 )
+from robotrading.domain.messages import DeliveryState
 from robotrading.domain.orders import Fill, Intent, OrderEvent, Ticket
 from robotrading.execution.lifecycle import fold
 from robotrading.execution.ownership import Owned, book
@@ -57,7 +62,8 @@ def check(database: Database, now: datetime) -> tuple[Finding, ...]:
             return damage
         read = _read(connection)
         found = [one for rule in (_tickets, _positions, _fills) for one in rule(read)]
-        return (*read.unreadable, *found, *_runs(connection, now), *_halts(connection))
+        others = (*_runs(connection, now), *_halts(connection), *_deliveries(connection), *_alerts(connection))
+        return (*read.unreadable, *found, *others)
 
 
 def _engine(connection: Connection, engine: str) -> Iterator[Finding]:
@@ -91,7 +97,7 @@ class _Everything:
     words: list[Row[Any]] = field(default_factory=list)
     unreadable: list[Finding] = field(default_factory=list)
 
-    def decoded(self, connection: Connection, query: Select[Any], read: Callable[[str], T]) -> Iterator[tuple[Any, T]]:
+    def decoded(self, connection: Connection, query: Select[Any], read: Callable[[Any], T]) -> Iterator[tuple[Any, T]]:
         """Each row with its body read; a body that cannot be is a finding."""
         for row in connection.execute(query):
             try:
@@ -113,6 +119,9 @@ def _read(connection: Connection) -> _Everything:
         read.positions[f"{row.owner} {row.instrument_key}"] = Owned(row.quantity, row.cost)
     words = select(audit_log).where(audit_log.c.what.in_((ADDED, CHANGED, REMOVED))).order_by(audit_log.c.audit_id)
     read.words = list(connection.execute(words))
+    bodies = select(letters.c.letter_id, letters.c.body).where(letters.c.body != b"").order_by(letters.c.letter_id)
+    for _ in read.decoded(connection, bodies, read_message):
+        pass
     return read
 
 
@@ -213,3 +222,36 @@ def _halts(connection: Connection) -> Iterator[Finding]:
     standing = connection.execute(select(func.count()).select_from(halts).where(halts.c.resumed_at.is_(None))).scalar()
     if standing is not None and standing > 1:
         yield Finding("several_halts", "trading", f"{standing} halts stand at once; `resume` lifts them all")
+
+
+def _deliveries(connection: Connection) -> Iterator[Finding]:
+    """Every way belongs to a letter; what is told in a digest has its digest on the way to the same address."""
+    way, other = deliveries, deliveries.alias()
+    ways = select(way.c.letter_id, way.c.channel, way.c.recipient, way.c.digest)
+    order = (way.c.letter_id, way.c.channel, way.c.recipient)
+    lost = ways.where(~exists().where(letters.c.letter_id == way.c.letter_id)).order_by(*order)
+    for row in connection.execute(lost):
+        yield Finding(
+            "delivery_without_letter", row.letter_id, f"its way to {row.channel}:{row.recipient} has no letter"
+        )
+    same_address = (other.c.channel == way.c.channel) & (other.c.recipient == way.c.recipient)
+    untold = ways.where(
+        way.c.state == DeliveryState.MERGED.value, ~exists().where(other.c.letter_id == way.c.digest, same_address)
+    )
+    for row in connection.execute(untold.order_by(*order)):
+        where = f"{row.channel}:{row.recipient}"
+        told = f"{where} was to be told in the digest {row.digest!r}, which does not go there"
+        yield Finding("merged_without_digest", row.letter_id, told)
+
+
+def _alerts(connection: Connection) -> Iterator[Finding]:
+    """Of one trouble one alert is open."""
+    several = (
+        select(alerts.c.key, func.count().label("open"))
+        .where(alerts.c.resolved_at.is_(None))
+        .group_by(alerts.c.key)
+        .having(func.count() > 1)
+        .order_by(alerts.c.key)
+    )
+    for row in connection.execute(several):
+        yield Finding("several_alerts", row.key, f"{row.open} alerts of this trouble are open at once")

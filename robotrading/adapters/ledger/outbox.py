@@ -39,7 +39,8 @@ _LONGEST_RULE = 40
 _LONGEST_ID = 200
 _LONGEST_RECIPIENT = 320
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Message).decode
+read_message = msgspec.msgpack.Decoder(Message).decode
+"""A letter's stored body. Raises `msgspec.MsgspecError`."""
 
 _WAITS = ways.c.state == DeliveryState.WAITING.value
 _IS_NOBODYS = ways.c.taken_until.is_(None) | (ways.c.taken_until <= bindparam("now"))
@@ -94,9 +95,7 @@ _OLD = (
     .where(letters.c.created_at < bindparam("before"))
     .where(letters.c.letter_id.not_in(_WAITED_FOR))
 )
-# A digest stays as long as a letter that says of itself that it is told there.
-_REFERRED_TO = select(ways.c.digest).where(ways.c.digest != "", ways.c.letter_id.not_in(_OLD))
-_FORGOTTEN = _OLD.where(letters.c.letter_id.not_in(_REFERRED_TO))
+_TOLD_IN = select(ways.c.letter_id, ways.c.digest).where(ways.c.digest != "")
 _FORGET_WAYS = delete(ways).where(ways.c.letter_id == bindparam("of"))
 _FORGET_LETTER = delete(letters).where(letters.c.letter_id == bindparam("of"))
 
@@ -195,11 +194,16 @@ class SqlOutbox:
 
     def forget(self, before: datetime) -> int:
         with self._database.transaction() as connection:
-            old = [{"of": letter_id} for letter_id in connection.execute(_FORGOTTEN, {"before": before}).scalars()]
-            if old:
-                connection.execute(_FORGET_WAYS, old)
-                connection.execute(_FORGET_LETTER, old)
-            return len(old)
+            gone = set(connection.execute(_OLD, {"before": before}).scalars())
+            told = connection.execute(_TOLD_IN).all()
+            # A digest stays as long as a letter that says of itself that it is told there.
+            while kept := {row.digest for row in told if row.letter_id not in gone} & gone:
+                gone -= kept
+            if gone:
+                rows = [{"of": letter_id} for letter_id in sorted(gone)]
+                connection.execute(_FORGET_WAYS, rows)
+                connection.execute(_FORGET_LETTER, rows)
+            return len(gone)
 
 
 def _require_sane(letter: Letter, addresses: Collection[Address]) -> None:
@@ -256,7 +260,7 @@ def _letter_row(letter: Letter) -> dict[str, Any]:
 
 
 def _letter(row: Row[Any]) -> Letter:
-    return Letter(row.letter_id, LetterKind(row.kind), Urgency(row.urgency), row.created_at, _decode(row.body))
+    return Letter(row.letter_id, LetterKind(row.kind), Urgency(row.urgency), row.created_at, read_message(row.body))
 
 
 def _delivery(row: Row[Any]) -> Delivery:
