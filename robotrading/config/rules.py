@@ -21,6 +21,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import OrderType
 from robotrading.execution.quiet import restart, window
 from robotrading.portfolio.construct import Scheme
+from robotrading.service.settings import LEAST_TOKEN, is_weak
 from robotrading.session.schedule import parse_schedule
 from robotrading.session.settings import SessionSettings, UniverseKind
 
@@ -111,6 +112,14 @@ def _database_is_one(config: Config) -> Iterator[Violation]:
     if config.broker.gateway is GatewayKind.EXTERNAL and not config.broker.account:
         text = "'' names no account, and the ledger is in a shared database; write the account's id"
         yield Violation(_ACCOUNT, f"{text}, so that all copies mean the same", (path,))
+
+
+def _token_is_long(config: Config) -> Iterator[Violation]:
+    """Of the token nothing is shown."""
+    if is_weak(config.service.token):
+        text = f"the token (not shown) is too short or not plain; {LEAST_TOKEN} characters or more of plain letters, "
+        text += "digits and signs are needed, as `openssl rand -hex 16` makes them, or none at all"
+        yield Violation(("service", "token"), text)
 
 
 def _client_ids_differ(config: Config) -> Iterator[Violation]:
@@ -338,6 +347,7 @@ _RULES: tuple[Rule, ...] = (
     _live_is_meant,
     _paper_is_paper,
     _database_is_one,
+    _token_is_long,
     _client_ids_differ,
     _shares_fit,
     _symbols_have_one_home,

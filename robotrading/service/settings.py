@@ -7,6 +7,14 @@ from datetime import timedelta
 
 from robotrading.session.due import CatchUp
 
+LEAST_TOKEN = 16
+"""Characters of a token; of fewer, all can be tried."""
+
+
+def is_weak(token: str) -> bool:
+    """Whether a token can be guessed, or not be sent in a header. None at all ('') is not weak."""
+    return bool(token) and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable())
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:

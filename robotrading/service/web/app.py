@@ -23,7 +23,7 @@ from robotrading.domain.errors import ConfigError
 from robotrading.domain.ports import Clock
 from robotrading.service.facts import Facts
 from robotrading.service.metrics import CONTENT_TYPE
-from robotrading.service.settings import ServiceSettings
+from robotrading.service.settings import LEAST_TOKEN, ServiceSettings, is_weak
 from robotrading.service.web.actions import Actions, action_routes
 from robotrading.service.web.answers import Answers, Meters
 from robotrading.service.web.guard import Guard
@@ -31,8 +31,6 @@ from robotrading.service.web.limits import Limits
 from robotrading.service.web.replies import HTML, JSON, TEXT, reply, trouble
 
 log = logging.getLogger(__name__)
-
-LEAST_TOKEN = 16
 
 
 def make_app(
@@ -44,7 +42,7 @@ def make_app(
 ) -> Starlette:
     """The application. `look` gives the newest facts at once. Raises ConfigError for a token that can be guessed."""
     bounds, token = Limits(), settings.token
-    if token and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable()):
+    if is_weak(token):
         raise ConfigError(f"service.token has to have {LEAST_TOKEN} plain characters at least; make a longer one")
     routes = _routes(Answers(look, meters, clock))
     methods = {"GET", "HEAD"}

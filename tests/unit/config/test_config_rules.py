@@ -84,6 +84,15 @@ def test_a_breach_is_refused_at_its_key(tmp_path: Path, text: str, key: str, par
     assert part in refused(tmp_path, text)[key]
 
 
+@pytest.mark.parametrize("token", ["short", "fifteen-letters", "sixteen-letters-\u00e4"])
+def test_a_token_that_can_be_guessed_is_refused_and_not_shown(tmp_path: Path, token: str) -> None:
+    said = refused(tmp_path, "log: {}\n", {"ROBOTRADING_TOKEN": token})["service.token"]
+    assert "16 characters or more" in said
+    assert token not in said
+    assert loaded(tmp_path, "log: {}\n", {"ROBOTRADING_TOKEN": "sixteen-letters."}).service.token
+    assert not loaded(tmp_path, "log: {}\n", {"ROBOTRADING_TOKEN": ""}).service.token
+
+
 def test_live_with_everything_said_is_live(tmp_path: Path) -> None:
     config = loaded(tmp_path, LIVE)
     assert config.broker.mode is Mode.LIVE
