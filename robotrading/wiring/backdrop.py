@@ -11,14 +11,15 @@ from itertools import chain
 from robotrading.adapters.cache.bars import BarCache
 from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.fits import FitFiles
-from robotrading.adapters.notify.report.backdrop import Backdrop, Benchmark, Chart, Worth
+from robotrading.adapters.notify.report.backdrop import Backdrop, Chart, Worth
 from robotrading.config.model import Config
 from robotrading.domain.errors import RobotradingError
-from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Bars
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.strategy.hmm import FitFailure, FitState, filter_path
+from robotrading.wiring.benchmark import benchmark_until, points
 from robotrading.wiring.timetable import next_runs
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def backdrop_for(config: Config, ledger: Ledger, report: SessionReport, *, ahead
     return Backdrop(
         _equity(ledger, report),
         config.report.benchmark,
-        _benchmark(config, report),
+        benchmark_until(config, _last_known(report)),
         charts,
         _next_run(config, report) if ahead else None,
     )
@@ -53,33 +54,9 @@ def _equity(ledger: Ledger, report: SessionReport) -> tuple[Worth, ...]:
     return tuple(Worth(at, value) for at, value in found if at <= report.account.at)
 
 
-def _benchmark(config: Config, report: SessionReport) -> Benchmark | None:
-    """From the cache, or from a person's own price files; a made-up market has no benchmark."""
-    name = config.report.benchmark
-    if not name:
-        return None
-    wanted = Instrument(name, AssetClass.EQUITIES)
-    found = _cached(config, [wanted])
-    if not found and "files" in config.sources(report.kind):
-        found = _series(config, report, [wanted])
-    bars = found.get(wanted)
-    if bars is None or not len(bars := bars.until(_last_known(report))):
-        return None
-    days, closes = _points(bars)
-    return Benchmark(name, days, closes)
-
-
 def _last_known(report: SessionReport) -> date:
     """The newest day whose close the run could know."""
     return max((source.last_day for source in report.sources), default=report.trading_date - timedelta(days=1))
-
-
-def _points(bars: Bars) -> tuple[tuple[date, ...], tuple[float, ...]]:
-    """Days and adjusted closes, those without a close left out."""
-    import numpy as np  # noqa: PLC0415  not for who only wants a page
-
-    kept = bars.select(np.isfinite(bars.adj_close) & (bars.adj_close > 0))
-    return tuple(kept.dates.tolist()), tuple(kept.adj_close.tolist())
 
 
 def _charts(config: Config, report: SessionReport) -> Iterable[Chart]:
@@ -138,7 +115,7 @@ def _chart(bars: Bars, state: FitState | None, report: SessionReport) -> Chart:
     known = {signal.instrument: signal for signal in report.signals}
     signal = known.get(bars.instrument)
     series = bars.until(signal.as_of if signal else _last_known(report))
-    days, closes = _points(series)
+    days, closes = points(series)
     labels = signal.regime.labels if signal and signal.regime else ()
     states = _states(series, state, labels, len(days))
     return Chart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import resource
 import sys
@@ -17,7 +18,7 @@ from robotrading.adapters.ibkr.broker import IbkrBroker
 from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.config.model import Config, Mode
 from robotrading.domain.ports import Calendar, Clock, Ledger
-from robotrading.domain.report import SessionReport
+from robotrading.domain.report import Outcome, SessionReport
 from robotrading.execution.quiet import QuietTimes
 from robotrading.session.bereaved import conclude_begun
 from robotrading.session.job import Job
@@ -25,6 +26,7 @@ from robotrading.session.leash import Leash, follow, stop_gently
 from robotrading.session.lock import session_lock
 from robotrading.session.pipeline import run_session
 from robotrading.session.world import RunSpec, World
+from robotrading.wiring.benchmark import keep_benchmark
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, load_config
 from robotrading.wiring.counts import Counts
 from robotrading.wiring.feeds import feed_for, universe_for
@@ -57,7 +59,11 @@ async def run_job(job: Job, tell: Tell, counts: Counts | None = None, *, leashed
         if job.trade:
             _conclude_dead(spec, ledger, clock.now(), config.sessions[job.kind].deadline)
         world = _world(config, job, book, clock, calendar, ledger, tell, counts or Counts())
-        return await run_session(spec, replace(world, leash=leash))
+        report = await run_session(spec, replace(world, leash=leash))
+    if report.outcome is not Outcome.FAILED and not (leash.why or leash.ending):
+        heard = (counts or Counts()).heard
+        await asyncio.to_thread(keep_benchmark, config, job.kind, calendar, report.trading_date, heard)
+    return report
 
 
 def _conclude_dead(spec: RunSpec, ledger: Ledger, now: datetime, deadline: float) -> None:
