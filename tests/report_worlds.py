@@ -200,18 +200,38 @@ def partly() -> SessionReport:
 
 
 def many_trades(amount: int = 500) -> SessionReport:
+    """So many orders, and hundreds of instruments that were left for the same few reasons."""
     intents = tuple(intent(f"T{number:03d}", quantity=str(number + 1)) for number in range(amount))
     tickets = [filled(item, "100.05") for item in intents]
     tickets[7] = Ticket(intents[7], TicketStatus.REJECTED, reason="no permission", code=203)
+    budget = sum((item.quantity for item in intents), D(0)) * 100
+    shares = [f"{item.quantity * 100 / budget:.5f}" for item in intents]
+    refusals = [
+        Refusal(share(f"R{number:03d}"), RefusalRule.WITHIN_BAND, "holds 0.1 %, target 0.1 %: within its band of 0.2 %")
+        for number in range(300)
+    ]
+    skips = tuple(
+        Skip(f"S{number:03d}", "prices", f"the newest price is of day {number} and older than 5 days", "stale")
+        for number in range(120)
+    )
     return report(
         Outcome.PARTLY,
-        steps=(StepResult("buys", 15.0),),
-        plan=plan(intents, (), [line(item.instrument.symbol, "0", "0.002", "0.002") for item in intents]),
+        steps=(StepResult("prices", 2.0, skips), StepResult("buys", 15.0)),
+        plan=plan(
+            intents,
+            refusals,
+            [line(item.instrument.symbol, "0", much, much) for item, much in zip(intents, shares, strict=True)],
+            str(budget),
+        ),
         tickets=tuple(tickets),
         signals=tuple(signal(item.instrument.symbol) for item in intents),
         sources=tuple(Source(item.instrument.symbol, "yahoo", BAR_DAY) for item in intents),
-        owned=tuple(Position(item.instrument, item.quantity, D("100.06"), "equities", NOW) for item in intents),
-        account=account(),
+        owned=tuple(
+            Position(ticket.intent.instrument, ticket.filled, D("100.06"), "equities", NOW)
+            for ticket in tickets
+            if ticket.filled
+        ),
+        account=account(net_liquidation=D("15023456.78"), day_start_value=D("15000000")),
     )
 
 
@@ -238,6 +258,27 @@ def hostile() -> SessionReport:
     )
 
 
+def odd_names() -> SessionReport:
+    """Words that never end, letters that are written from right to left, marks on top of marks, pictures as letters."""
+    names = ("W" * 300, "\u05e9\u05dc\u05d5\u05dd", "Z" + "\u0301" * 40, "\U0001f680" * 12)
+    orders = tuple(intent(name, reason=f"because {name * 3}") for name in names)
+    tickets = (
+        *(filled(order, "100.02") for order in orders[:3]),
+        Ticket(orders[3], TicketStatus.REJECTED, reason="r" * 400, code=201),
+    )
+    return report(
+        Outcome.PARTLY,
+        steps=(StepResult("buys", 1.0, (Skip(names[0], "fill", "v" * 500),)),),
+        plan=plan(orders, (Refusal(share(names[0]), RefusalRule.COSTS, "c" * 200),)),
+        notes=("n" * 300,),
+        sources=tuple(Source(name, "files", BAR_DAY) for name in names),
+        signals=tuple(signal(name) for name in names),
+        tickets=tickets,
+        owned=tuple(Position(share(name), D(10), D(100)) for name in names[:3]),
+        account=account(),
+    )
+
+
 def nothing_spent() -> SessionReport:
     """Orders left, none was filled, and the session has no budget: every ratio has a zero beneath it."""
     intents = (intent("AAPL", quantity="120", price="255.46"), intent("MSFT", quantity="3", price="0.00"))
@@ -248,8 +289,11 @@ def nothing_spent() -> SessionReport:
     return report(
         Outcome.PARTLY,
         steps=(StepResult("plan", 0.1), StepResult("buys", 0.0)),
-        plan=plan(
-            intents, (), (line("AAPL", "0", "0", "0", price="255.46"), line("MSFT", "0", "0", "0", price=None)), "0"
+        plan=replace(
+            plan(
+                intents, (), (line("AAPL", "0", "0", "0", price="255.46"), line("MSFT", "0", "0", "0", price=None)), "0"
+            ),
+            cash=D(0),
         ),
         targets=targets(("AAPL", "0"), ("MSFT", "0")),
         tickets=tickets,
@@ -369,6 +413,7 @@ ALL = {
     "partly": partly,
     "many_trades": many_trades,
     "hostile": hostile,
+    "odd_names": odd_names,
     "nothing_spent": nothing_spent,
     "all_failed": all_failed,
     "blocked": blocked,

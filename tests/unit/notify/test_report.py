@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -123,9 +124,15 @@ def test_the_subject_says_the_verdict_first():
     assert subject(planned) == (
         "[robotrading] equities planned: would buy 1 for 1,000 USD, sell 1 for 1,000 USD (paper, 2025-09-26)"
     )
-    assert subject(report(Outcome.FAILED)) == "[robotrading] equities FAILED (paper, 2025-09-26)"
+    assert subject(report(Outcome.FAILED)) == "[robotrading] equities FAILED: nothing was ordered (paper, 2025-09-26)"
     assert "nothing to do" in subject(report(Outcome.NOTHING_TO_DO))
     assert "would buy 0, sell 0" in subject(report(Outcome.PARTLY))
+
+
+def test_a_subject_counts_every_order_once():
+    """Four orders: one filled, one in part, one rejected, one unknown. A failed run says what it had done by then."""
+    assert "bought 1 and 1 in part for 14,006 USD, 1 rejected, 1 of unknown fate" in subject(partly())
+    assert "FAILED at step buys: nothing was filled, 3 rejected" in subject(ALL["all_failed"]())
 
 
 @pytest.mark.parametrize("render", [report_html, report_text])
@@ -167,14 +174,63 @@ def test_an_account_id_in_a_sentence_is_masked_too():
 def test_a_long_mail_is_cut_and_carries_the_whole_page():
     """Failures and the largest orders stay; large mail services cut pages beyond about 100 kB."""
     made = message(many_trades())
-    assert len(made.html) < 100_000
+    assert len(made.html.encode()) < 90_000
     assert "buy T007" in made.html
     assert "buy T499" in made.html
     assert "buy T001" not in made.html
-    assert "The other 460 are in the attached file" in words(made.html)
+    assert "rejected: no permission (code 203)" in words(made.html)
+    assert re.search(
+        r"Shown here: the (\d+) that matter most. The other (\d+) are in the attached file", words(made.html)
+    )
+    assert "more in the attached file" in words(made.html).rpartition("R000: holds")[2]
+    assert "R299: holds 0.1 %" in " ".join(made.text.split())
     assert "buy T001" in made.text
     assert "buy T001" in made.attachments[0].data.decode()
     assert made.attachments[0].name == "equities-2025-09-26.html"
+
+
+@pytest.mark.parametrize("length", [10, 2_000, 50_000])
+def test_no_mail_is_so_long_that_it_is_cut(length: int):
+    """Whatever the broker, a market or a model wrote into each of five hundred orders."""
+    made = many_trades()
+    long = "<" * length
+    tickets = tuple(replace(one, intent=replace(one.intent, reason=long), reason=long) for one in made.tickets[:200])
+    html = message(replace(made, tickets=tickets, notes=(long,) * 50, verdict=long)).html
+    assert len(html.encode()) < 100_000
+    assert words(html)
+
+
+def test_what_is_blocked_is_told_at_once():
+    """Also where no order of this run is in doubt: a split, an order of an earlier run."""
+    made = view(ALL["blocked"]())
+    assert "Nothing is ordered in BBB, CCC until you have looked: see below." in made.alerts
+
+
+def test_where_nothing_was_ordered_it_says_so():
+    assert "Traded          nothing: no order on record" in report_text(ALL["failed_early"]())
+
+
+def test_cash_is_told_in_the_accounts_own_currency_first():
+    assert "Cash            412,345.67 USD, -12.50 EUR" in report_text(good_day())
+    assert "Cash            none" in report_text(ALL["nothing_spent"]())
+
+
+def test_without_any_style_a_label_and_its_value_are_in_lines_of_their_own():
+    """Outlook draws with Word, which makes no inline element a block; other programs drop every style."""
+    page = report_html(good_day())
+    assert re.search(r'<div class="k">Account value</div><div class="v" [^>]*>1,002,345.67 USD</div>', page)
+    assert '<div class="k">Mode</div>paper' in page
+
+
+def test_each_style_block_is_one_that_gmail_reads():
+    """At most 8,192 characters, no comment within; the plain rules in a block of their own.
+
+    With anything in it that it cannot read, the whole block is dropped.
+    """
+    blocks = re.findall(r"<style>(.*?)</style>", report_html(good_day()), re.DOTALL)
+    assert len(blocks) == 4
+    assert "@" not in blocks[0]
+    assert all(len(block) < 8_192 and "<!--" not in block and "/*" not in block for block in blocks)
 
 
 def test_a_short_mail_carries_nothing():
@@ -324,6 +380,11 @@ def test_any_report_is_well_formed_and_within_its_width(made: SessionReport):
 def test_cleaned_text_is_one_printable_line(text: str):
     assert clean(text).isprintable()
     assert clean(clean(text)) == clean(text)
+
+
+def test_no_letter_bears_a_tower_of_marks():
+    """Forty accents on one letter lie over the lines above it, and hide what stands there."""
+    assert clean("Z" + "\u0301" * 40 + "e\u0301") == "Z" + "\u0301" * 3 + "e\u0301"
 
 
 @given(st.text(max_size=20))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
-from robotrading.adapters.notify.report.words import NONE, names, percent, seconds, spoken
+from robotrading.adapters.notify.report.words import NONE, model_name, names, percent, seconds
 from robotrading.domain.report import SessionReport, Source, StepResult
 from robotrading.domain.signals import Regime, Signal, Stance
 
@@ -21,7 +21,7 @@ def signals(report: SessionReport) -> Section:
     usual = max(days, key=lambda day: (days[day], day), default=None)
     return Section(
         "Signals and regimes",
-        (Column("Instrument"), Column("Model"), Column("Asks for"), Column("Regimes by probability")),
+        (Column("Instrument"), Column("Model"), Column("Asks for"), Column("Regimes by probability", wide=True)),
         tuple(_signal(signal, usual) for signal in report.signals),
         f"Strength from -1 (least) to +1 (most). Last bar: {usual} where nothing else is said.",
         name="signals",
@@ -31,7 +31,7 @@ def signals(report: SessionReport) -> Section:
 def _signal(signal: Signal, usual: date | None) -> Row:
     cells = (
         Cell(signal.instrument.symbol),
-        Cell(spoken(signal.model)),
+        Cell(model_name(signal.model)),
         Cell(f"{signal.stance} {signal.strength:+.2f}", _STANCES.get(signal.stance, Tone.PLAIN)),
         Cell(_regime(signal.regime)),
     )

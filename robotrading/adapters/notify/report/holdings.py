@@ -21,7 +21,7 @@ def allocation(report: SessionReport) -> Section:
 
 def _of_plan(report: SessionReport, plan: Plan) -> Section:
     told = _told(report, plan)
-    after = {line.instrument: share_after(report, plan, line) for line in plan.lines}
+    after = shares_after(report, plan)
     longest = max(
         float(weight) for line in plan.lines for weight in (line.weight_now, line.weight_target, after[line.instrument])
     )
@@ -48,12 +48,19 @@ def _told(report: SessionReport, plan: Plan) -> dict[Instrument, str]:
     return {weight.instrument: weight.reason for weight in weights if weight.instrument not in told}
 
 
-def share_after(report: SessionReport, plan: Plan, line: Line) -> Decimal:
-    """The share really owned after orders, as planned where nothing was ordered or it cannot be worked out."""
-    if not report.tickets or line.price is None or not plan.budget or line.instrument.currency != plan.currency:
-        return line.weight_after
-    owned = sum((p.quantity for p in report.owned if p.instrument == line.instrument), Decimal(0))
-    return owned * line.price / plan.budget
+def shares_after(report: SessionReport, plan: Plan) -> dict[Instrument, Decimal]:
+    """The shares really owned after orders, as planned where nothing was ordered or they cannot be worked out."""
+    owned: dict[Instrument, Decimal] = {}
+    for position in report.owned:
+        owned[position.instrument] = owned.get(position.instrument, Decimal(0)) + position.quantity
+    made = {}
+    for line in plan.lines:
+        there = owned.get(line.instrument, Decimal(0))
+        known = report.tickets and plan.budget and line.instrument.currency == plan.currency
+        made[line.instrument] = (
+            line.weight_after if not known or line.price is None else there * line.price / plan.budget
+        )
+    return made
 
 
 def _line(line: Line, after: Decimal, told: str, longest: float) -> Row:

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from robotrading.adapters.notify.report.backdrop import Backdrop
-from robotrading.adapters.notify.report.page import page, report_html
-from robotrading.adapters.notify.report.plain import report_text
-from robotrading.adapters.notify.report.shapes import Picture
+from robotrading.adapters.notify.report.page import page, within
+from robotrading.adapters.notify.report.plain import lay_out
+from robotrading.adapters.notify.report.shapes import Picture, View
 from robotrading.adapters.notify.report.view import NOTHING, subject, view
 from robotrading.domain.report import Attachment, Message, SessionReport
 
-_MOST_ROWS = 40
-"""Rows of a table in a mail: large mail services hide what comes after about 100 kB of a page."""
+_LARGEST = 90_000
+"""Bytes of a mail's page: Gmail hides whatever comes after 102 kB of one."""
+_BOUNDS = ((40, 1000), (24, 500), (12, 250), (6, 120), (2, 40))
+"""Rows of a table and characters of a sentence, tried in this order until the page is small enough."""
 
 
 def message(report: SessionReport, backdrop: Backdrop = NOTHING, pictures: Sequence[Picture] = ()) -> Message:
@@ -21,13 +23,24 @@ def message(report: SessionReport, backdrop: Backdrop = NOTHING, pictures: Seque
 
     Pictures travel inside the mail (RFC 2392), so that nothing is asked of the network to show them.
     """
-    shown = view(report, _MOST_ROWS, backdrop, pictures)
+    whole = view(report, None, backdrop, pictures)
+    html, short = _small(whole)
     attachments = [Attachment(f"{one.name}.png", "image/png", one.data, content_id(one)) for one in pictures]
-    if shown.short:
-        whole = report_html(report, backdrop, pictures).encode("utf-8")
-        attachments.append(Attachment(f"{report.kind}-{report.trading_date}.html", "text/html", whole))
-    text = report_text(report, backdrop)
-    return Message(subject(report), text, page(shown, lambda one: f"cid:{content_id(one)}"), tuple(attachments))
+    if short:
+        data = page(whole, within).encode("utf-8")
+        attachments.append(Attachment(f"{report.kind}-{report.trading_date}.html", "text/html", data))
+    return Message(subject(report), lay_out(whole), html, tuple(attachments))
+
+
+def _small(whole: View) -> tuple[str, bool]:
+    """The longest page that no mail service cuts, and whether it leaves anything out."""
+    html, shown = "", whole
+    for rows, characters in _BOUNDS:
+        shown = whole.shortened(rows, characters)
+        html = page(shown, lambda one: f"cid:{content_id(one)}")
+        if len(html.encode("utf-8")) <= _LARGEST:
+            break
+    return html, shown != whole
 
 
 def content_id(picture: Picture) -> str:

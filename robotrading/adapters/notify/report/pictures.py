@@ -17,7 +17,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from robotrading.adapters.notify.report.backdrop import Backdrop, Chart, Worth, drawdowns
-from robotrading.adapters.notify.report.holdings import share_after
+from robotrading.adapters.notify.report.holdings import shares_after
 from robotrading.adapters.notify.report.shapes import Picture
 from robotrading.adapters.notify.report.words import clean, count, percent
 from robotrading.domain.report import SessionReport
@@ -37,7 +37,7 @@ GRID = "#8b949e40"
 BLUE, RED, GREEN, AMBER, VIOLET = "#3d83d6", "#d9534f", "#2f9e58", "#b98211", "#8a6fd1"
 _SHADES = (RED, GREEN, BLUE, AMBER, VIOLET)
 _EPOCH = date(1970, 1, 1).toordinal()
-_MOST_BARS = 12
+_MOST_BARS, _FEWEST_BARS = 12, 4
 _MOST_CHARTS = 4
 
 
@@ -116,15 +116,15 @@ class _Bar:
 def _bars(report: SessionReport) -> list[_Bar]:
     """The largest first; what neither is nor was nor should be there has none."""
     plan = report.plan
+    after = shares_after(report, plan) if plan else {}
     made = [
         _Bar(
             clean(line.instrument.symbol)[:10],
             float(line.weight_now * 100),
             float(line.weight_target * 100),
-            float(share_after(report, plan, line) * 100),
+            float(after[line.instrument] * 100),
         )
         for line in (plan.lines if plan else ())
-        if plan is not None
     ]
     there = [bar for bar in made if bar.now or bar.target or bar.after]
     return sorted(there, key=lambda bar: (-max(bar.now, bar.target, bar.after), bar.label))
@@ -140,12 +140,15 @@ def _allocation(report: SessionReport) -> Picture | None:
         axes = figure.subplots()
         rows = range(len(shown))
         axes.barh(rows, [bar.after for bar in shown], 0.62, color=BLUE, linewidth=0)
-        axes.vlines([bar.now for bar in shown], [row - 0.31 for row in rows], [row + 0.31 for row in rows],
+        held = [row for row in rows if shown[row].now]
+        axes.vlines([shown[row].now for row in held], [row - 0.31 for row in held], [row + 0.31 for row in held],
                     color=INK, linewidth=1.6, linestyle=(0, (1.5, 1)))  # fmt: skip
         axes.vlines([bar.target for bar in shown], [row - 0.44 for row in rows], [row + 0.44 for row in rows],
                     color=AMBER, linewidth=3.2)  # fmt: skip
         axes.set_yticks(rows, [bar.label for bar in shown])
-        axes.invert_yaxis()
+        # Few bars stay thin, and many names keep apart.
+        axes.set_ylim(max(len(shown), _FEWEST_BARS) - 0.5, -0.5)
+        axes.tick_params(axis="y", labelsize=10.5 if len(shown) <= 8 else 8.5)
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
         axes.locator_params(axis="x", nbins=5)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from robotrading.adapters.notify.report.backdrop import Backdrop
-from robotrading.adapters.notify.report.shapes import Row, Section
+from robotrading.adapters.notify.report.shapes import Row, Section, View
 from robotrading.adapters.notify.report.view import NOTHING, view
 from robotrading.domain.report import SessionReport
 
@@ -17,7 +17,11 @@ _LABEL = 16
 
 def report_text(report: SessionReport, backdrop: Backdrop = NOTHING) -> str:
     """Everything in the report, no line longer than `WIDTH` characters."""
-    shown = view(report, backdrop=backdrop)
+    return lay_out(view(report, backdrop=backdrop))
+
+
+def lay_out(shown: View) -> str:
+    """Any view as a text."""
     lines = [*_wrapped(shown.title.upper(), ""), *_wrapped(shown.subtitle, ""), "=" * WIDTH]
     lines += _wrapped(shown.verdict, "")
     if shown.alerts:

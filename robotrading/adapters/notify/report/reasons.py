@@ -1,14 +1,13 @@
 """Why, in plain words: from the report's own numbers, not from the arithmetic that the plan wrote down.
 
-Entry points: `why`, `belief`, `RULE_WORDS`.
+Entry points: `why`, `Reasons`, `belief`, `RULE_WORDS`.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from robotrading.adapters.notify.report.words import percent, spoken
-from robotrading.domain.instrument import Instrument
+from robotrading.adapters.notify.report.words import model_name, percent
 from robotrading.domain.orders import Intent, Side
 from robotrading.domain.planning import Line, RefusalRule, TargetWeight
 from robotrading.domain.report import SessionReport
@@ -36,10 +35,27 @@ _SLIGHT = Decimal("0.005")
 
 def why(report: SessionReport, intent: Intent) -> str:
     """A sentence for somebody who has never seen the strategy; the plan's own words where the report knows no more."""
-    line, target = line_of(report, intent.instrument), target_of(report, intent.instrument)
-    if line is None:
-        return intent.reason
-    move, believed = _move(line, intent.side), belief(signal_of(report, intent.instrument))
+    return Reasons(report).why(intent)
+
+
+class Reasons:
+    """The same for many intents of one report: its rows, targets and signals are looked up, not searched through."""
+
+    def __init__(self, report: SessionReport) -> None:
+        self._lines = {line.instrument: line for line in (report.plan.lines if report.plan else ())}
+        self._targets = {one.instrument: one for one in (report.targets.weights if report.targets else ())}
+        self._signals = {signal.instrument: signal for signal in report.signals}
+
+    def why(self, intent: Intent) -> str:
+        """As `why` of the module."""
+        line = self._lines.get(intent.instrument)
+        if line is None:
+            return intent.reason
+        return _said(intent, line, self._targets.get(intent.instrument), self._signals.get(intent.instrument))
+
+
+def _said(intent: Intent, line: Line, target: TargetWeight | None, signal: Signal | None) -> str:
+    move, believed = _move(line, intent.side), belief(signal)
     if target is None:
         gone = "it is no longer in the universe" if not line.weight_target else believed
         return f"{move}: {gone}." if gone else intent.reason
@@ -76,20 +92,6 @@ def belief(signal: Signal | None) -> str:
     if signal.regime is not None and signal.regime.labels:
         chance = percent(max(signal.regime.probabilities, default=0.0), 0)
         return f"the model sees the market as {signal.regime.current} ({chance})"
-    return f"the {spoken(signal.model)} says {signal.stance} ({signal.strength:+.2f})"
-
-
-def line_of(report: SessionReport, instrument: Instrument) -> Line | None:
-    """The plan's row of an instrument."""
-    return next((line for line in (report.plan.lines if report.plan else ()) if line.instrument == instrument), None)
-
-
-def target_of(report: SessionReport, instrument: Instrument) -> TargetWeight | None:
-    """What was wanted of an instrument; None for what has left the universe."""
-    weights = report.targets.weights if report.targets else ()
-    return next((weight for weight in weights if weight.instrument == instrument), None)
-
-
-def signal_of(report: SessionReport, instrument: Instrument) -> Signal | None:
-    """What the models said of it."""
-    return next((signal for signal in report.signals if signal.instrument == instrument), None)
+    if signal.model == "hold":
+        return "no model had anything to say"
+    return f"the {model_name(signal.model)} says {signal.stance} ({signal.strength:+.2f})"

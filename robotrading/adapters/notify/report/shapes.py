@@ -31,21 +31,31 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """`wide` has a line of its own where a row does not fit on the screen."""
+
     name: str
     right: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """Cells, and sentences beneath them. `rank` is how much it matters where not all rows can be shown.
 
-    `folded` are sentences that a page shows when asked, and a text always.
+    `folded` are sentences that a page shows when asked, and a text always; `hidden` counts those that a short form
+    left out.
     """
 
     cells: tuple[Cell, ...]
     details: tuple[str, ...] = ()
     rank: float = 0.0
     folded: tuple[str, ...] = ()
+    hidden: int = 0
+
+    def shortened(self, most: int) -> Row:
+        """At most so many folded sentences, the first ones."""
+        rest = len(self.folded) - most
+        return self if rest <= 0 else replace(self, folded=self.folded[:most], hidden=rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ class Section:
     @property
     def seen(self) -> tuple[Row, ...]:
         """The rows that a page shows at once: those that matter most, in their order."""
-        return self.shortened(_SEEN).rows if len(self.rows) > _SEEN + _FEW else self.rows
+        return self._most(_SEEN).rows if len(self.rows) > _SEEN + _FEW else self.rows
 
     @property
     def folded(self) -> tuple[Row, ...]:
@@ -95,8 +105,15 @@ class Section:
         return tuple(row for row in self.rows if id(row) not in shown)
 
     def shortened(self, most: int | None) -> Section:
-        """At most so many rows: those that matter most, in their old order."""
-        if most is None or len(self.rows) <= most:
+        """At most so many rows, those that matter most, in their old order; and of each as many sentences."""
+        if most is None:
+            return self
+        cut = self._most(most)
+        rows = tuple(row.shortened(most) for row in cut.rows)
+        return cut if rows == cut.rows else replace(cut, rows=rows)
+
+    def _most(self, most: int) -> Section:
+        if len(self.rows) <= most:
             return self
         by_rank = sorted(range(len(self.rows)), key=lambda index: -self.rows[index].rank)
         kept = tuple(self.rows[index] for index in sorted(by_rank[:most]))
@@ -118,10 +135,12 @@ class View:
     numbers: tuple[Number, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
-    @property
-    def short(self) -> bool:
-        """Whether rows were left out."""
-        return any(section.hidden for section in self.sections)
+    def shortened(self, most: int | None, longest: int | None = None) -> View:
+        """At most so many rows in a table, and no sentence of more than `longest` characters."""
+        made = replace(self, sections=tuple(section.shortened(most) for section in self.sections))
+        if longest is None:
+            return made
+        return made.mapped(lambda text: text if len(text) <= longest else f"{text[:longest]}...")
 
     def mapped(self, change: Callable[[str], str]) -> View:
         """The same report with every text changed: the one place that all foreign text passes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from robotrading.adapters.notify.report.reasons import why
+from robotrading.adapters.notify.report.reasons import Reasons
 from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
 from robotrading.adapters.notify.report.words import NONE, add_up, money, number, points, price, purse, spoken
 from robotrading.domain.orders import Fill, Intent, Ticket, TicketStatus
@@ -20,6 +20,7 @@ _FIRST = float("inf")
 
 def orders(report: SessionReport) -> Section:
     """Every order that was handed over: what was meant, what became of it, what it cost, and why it was placed."""
+    reasons = Reasons(report)
     return Section(
         "Orders",
         (
@@ -30,14 +31,14 @@ def orders(report: SessionReport) -> Section:
             Column("Slippage", right=True),
             Column("Commission", right=True),
         ),
-        tuple(_order(report, ticket) for ticket in report.tickets),
+        tuple(_order(report, reasons, ticket) for ticket in report.tickets),
         f"Planned at the price of the decision. Slippage is measured against it, + is worse. Money in"
         f" {report.currency} where no other currency is named.",
         name="orders",
     )
 
 
-def _order(report: SessionReport, ticket: Ticket) -> Row:
+def _order(report: SessionReport, reasons: Reasons, ticket: Ticket) -> Row:
     intent, home = ticket.intent, report.currency
     cells = (
         Cell(f"{intent.side} {intent.instrument.symbol}"),
@@ -48,7 +49,7 @@ def _order(report: SessionReport, ticket: Ticket) -> Row:
         Cell(_commission(ticket, home)),
     )
     good = ticket.status is TicketStatus.FILLED
-    details = (why(report, intent), *(() if good else (_trouble(ticket),)))
+    details = (reasons.why(intent), *(() if good else (_trouble(ticket),)))
     rank = float(intent.value) if good else _FIRST
     return Row(cells, details, rank, _folded(intent, details))
 
@@ -104,18 +105,19 @@ def _terms(intent: Intent) -> str:
 def not_sent(report: SessionReport) -> Section:
     """What the plan asks for without an order that was handed over."""
     sent = {ticket.intent.intent_id for ticket in report.tickets}
+    reasons = Reasons(report)
     waiting = [intent for intent in (report.plan.intents if report.plan else ()) if intent.intent_id not in sent]
     return Section(
         "Planned, not sent",
         (Column("Order"), Column("Quantity", right=True), Column("At about", right=True), Column("Value", right=True)),
-        tuple(_planned(report, intent) for intent in waiting),
+        tuple(_planned(report, reasons, intent) for intent in waiting),
         "Orders the plan would place." if not report.tickets else "Orders of the plan that did not leave.",
         name="not_sent",
     )
 
 
-def _planned(report: SessionReport, intent: Intent) -> Row:
-    home, said = report.currency, (why(report, intent),)
+def _planned(report: SessionReport, reasons: Reasons, intent: Intent) -> Row:
+    home, said = report.currency, (reasons.why(intent),)
     value = intent.quantity * intent.arrival_price
     cells = (
         Cell(f"{intent.side} {intent.instrument.symbol}"),

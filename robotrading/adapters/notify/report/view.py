@@ -19,6 +19,7 @@ from robotrading.adapters.notify.report.words import (
     clean,
     count,
     hide_accounts,
+    model_name,
     money,
     names,
     points,
@@ -26,6 +27,7 @@ from robotrading.adapters.notify.report.words import (
     seconds,
     spoken,
 )
+from robotrading.domain.book import Account
 from robotrading.domain.orders import Side, Ticket, TicketStatus
 from robotrading.domain.planning import Plan
 from robotrading.domain.report import Outcome, SessionReport
@@ -74,13 +76,13 @@ def view(
         verdict=report.verdict or "Nothing is known about this run.",
         alerts=_alerts(report),
         facts=_facts(report, backdrop),
-        sections=tuple(section.shortened(most) for section in sections),
+        sections=tuple(sections),
         footer=_footer(report),
         numbers=numbers(report, backdrop),
         pictures=tuple(pictures),
     )
     known = _accounts(report)
-    return made.mapped(lambda text: hide_accounts(clean(text), known))
+    return made.mapped(lambda text: hide_accounts(clean(text), known)).shortened(most)
 
 
 def subject(report: SessionReport) -> str:
@@ -106,11 +108,17 @@ def _headline(report: SessionReport) -> str:
     if report.outcome is Outcome.NOTHING_TO_DO:
         return "nothing to do"
     if report.outcome is Outcome.FAILED:
-        failed = next((step.name for step in report.steps if not step.ok), "")
-        return f"FAILED: at step {failed}" if failed else "FAILED"
+        return _failed(report)
     if not report.tickets:
         return f"{_said(report)}: {_would(report.plan)}"
     return f"{_said(report)}: {_done(report.tickets)}"
+
+
+def _failed(report: SessionReport) -> str:
+    """Where, and what had been done by then: whoever reads it wants to know first whether anything was traded."""
+    failed = next((step.name for step in report.steps if not step.ok), "")
+    done = _done(report.tickets) if report.tickets else "nothing was ordered"
+    return f"FAILED{f' at step {failed}' if failed else ''}: {done}"
 
 
 def _would(plan: Plan | None) -> str:
@@ -130,11 +138,21 @@ def _short(worth: Mapping[str, Decimal]) -> str:
 def _done(tickets: Sequence[Ticket]) -> str:
     parts = []
     for side, word in ((Side.BUY, "bought"), (Side.SELL, "sold")):
-        filled = [ticket for ticket in tickets if ticket.intent.side is side and ticket.fills]
-        parts += [f"{word} {len(filled):,}{_short(_executed(filled))}"] if filled else []
-    rest = Counter(ticket.status for ticket in tickets if ticket.status is not TicketStatus.FILLED)
-    parts += [f"{amount:,} {status}" for status, amount in sorted(rest.items())]
-    return ", ".join(parts) or "nothing was filled"
+        traded = [ticket for ticket in tickets if ticket.intent.side is side and ticket.fills]
+        parts += [f"{word} {_how_many(traded)}{_short(_executed(traded))}"] if traded else []
+    rest = Counter(ticket.status for ticket in tickets if not ticket.fills)
+    parts = parts or ["nothing was filled"]
+    return ", ".join(parts + [f"{amount:,} {_FATES.get(status, status)}" for status, amount in sorted(rest.items())])
+
+
+def _how_many(traded: Sequence[Ticket]) -> str:
+    """`3`, `1 in part`, `3 and 1 in part`."""
+    whole = sum(ticket.status is TicketStatus.FILLED for ticket in traded)
+    part = len(traded) - whole
+    return " and ".join([*([f"{whole:,}"] if whole else []), *([f"{part:,} in part"] if part else [])])
+
+
+_FATES = {TicketStatus.UNKNOWN: "of unknown fate", TicketStatus.WORKING: "still open"}
 
 
 def _alerts(report: SessionReport) -> tuple[str, ...]:
@@ -146,6 +164,10 @@ def _alerts(report: SessionReport) -> tuple[str, ...]:
         symbols = [ticket.intent.instrument.symbol for ticket in report.tickets if ticket.status is status]
         if symbols:
             found.append(f"{count(len(symbols), 'order')} {meaning}: {names(symbols)}.")
+    seen = {ticket.intent.instrument.symbol for ticket in report.tickets if ticket.status is TicketStatus.UNKNOWN}
+    stuck = [symbol for symbol in (row.cells[0].text for row in left.blocked(report).rows) if symbol not in seen]
+    if stuck:
+        found.append(f"Nothing is ordered in {names(stuck)} until you have looked: see below.")
     adjusted = [source.symbol for source in report.sources if source.adjusted_only]
     if adjusted:
         found.append(f"Sizes come from adjusted prices, no others are known, for {names(adjusted)}.")
@@ -164,11 +186,14 @@ _OPEN = {
 
 
 def _facts(report: SessionReport, backdrop: Backdrop) -> tuple[tuple[str, str], ...]:
-    found = [("Mode", _MODES.get(report.mode, report.mode))]
-    found += [("Cash", purse(report.account.cash))] if report.account else [("Account", "not reached")]
+    if report.tickets:
+        found = [("Traded", _traded(report.tickets)), ("Cost", _cost(report.tickets))]
+    else:
+        found = [("Traded", "nothing: no order on record")]
+    found += [("Mode", _MODES.get(report.mode, report.mode))]
+    found += [("Cash", _cash(report.account))] if report.account else [("Account", "not reached")]
     found += _budget(report)
-    found += [("Traded", _traded(report.tickets)), ("Cost", _cost(report.tickets))] if report.tickets else []
-    models = Counter(spoken(signal.model) for signal in report.signals)
+    models = Counter(model_name(signal.model) for signal in report.signals)
     if models:
         found.append(("Models", ", ".join(f"{model} for {amount:,}" for model, amount in models.most_common())))
     served = Counter(source.source for source in report.sources)
@@ -180,6 +205,13 @@ def _facts(report: SessionReport, backdrop: Backdrop) -> tuple[tuple[str, str], 
         found.append(("Next run", f"{backdrop.next_run:%A %Y-%m-%d %H:%M} UTC"))
     told = caveat(report, backdrop)
     return (*found, *([("Bear in mind", told)] if told else []))
+
+
+def _cash(account: Account) -> str:
+    """The account's own currency first; a debt keeps its sign."""
+    own = account.base_currency
+    ordered = sorted(account.cash.items(), key=lambda one: (one[0] != own, one[0]))
+    return ", ".join(money(value, currency) for currency, value in ordered) or "none"
 
 
 def _budget(report: SessionReport) -> list[tuple[str, str]]:
@@ -217,4 +249,8 @@ def _cost(tickets: tuple[Ticket, ...]) -> str:
 def _footer(report: SessionReport) -> tuple[str, ...]:
     took = seconds(sum(step.seconds for step in report.steps))
     plan = f", plan {report.plan.plan_id}" if report.plan else ""
-    return f"Run {report.run_id}{plan}.", f"Started {report.started_at:%Y-%m-%d %H:%M} UTC, took {took}."
+    return (
+        f"Run {report.run_id}{plan}. Started {report.started_at:%Y-%m-%d %H:%M} UTC, took {took}.",
+        f"Where the bot runs: robotrading report {report.run_id} --open shows the whole page.",
+        "And robotrading explain SYMBOL tells of one instrument everything from its prices to its executions.",
+    )

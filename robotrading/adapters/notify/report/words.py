@@ -12,11 +12,16 @@ from decimal import Decimal
 NONE = "-"
 _ACCOUNT = re.compile(r"\bD?[FIU][0-9]{5,9}\b")
 _SHOWN_NAMES = 12
+_MARK = r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_TOWERS = re.compile(f"({_MARK}{{3}}){_MARK}+")
 
 
 def clean(text: str) -> str:
-    """One line without control, format or half characters, so that it is safe in a header and in any encoding."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """One line without control, format or half characters, so that it is safe in a header and in any encoding.
+
+    Of marks upon one letter only the first few stay: a tower of them would lie over the figures of other lines.
+    """
+    return _TOWERS.sub(r"\1", " ".join("".join(char if char.isprintable() else " " for char in text).split()))
 
 
 def mask(account_id: str) -> str:
@@ -109,6 +114,14 @@ def names(symbols: Iterable[str], shown: int = _SHOWN_NAMES) -> str:
 def spoken(word: str) -> str:
     """`within_band` -> `within band`."""
     return word.replace("_", " ")
+
+
+_MODELS = {"hmm": "hidden Markov model"}
+
+
+def model_name(model: str) -> str:
+    """A link of the chain as a person would call it."""
+    return _MODELS.get(model, spoken(model))
 
 
 def seconds(duration: float) -> str:
