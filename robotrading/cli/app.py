@@ -18,6 +18,7 @@ from robotrading.cli import (
     halt,
     health,
     ledger,
+    messages,
     positions,
     report,
     resolve,
@@ -74,6 +75,7 @@ app.command(rich_help_panel="Look")(doctor.doctor)
 app.add_typer(positions.positions, name="positions", rich_help_panel="Look")
 app.command("resolve", rich_help_panel="Look")(resolve.resolve)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
+app.add_typer(messages.app, name="messages", rich_help_panel="Look")
 app.add_typer(config.app, name="config", rich_help_panel="Look")
 app.command("gateway", rich_help_panel="Practise")(gateway.gateway)
 app.command("selftest", rich_help_panel="Practise")(selftest.selftest)
@@ -81,6 +83,7 @@ app.command("session", hidden=True)(session.session)
 app.command("session-calendar", hidden=True)(calendar.session_calendar)
 app.command("make-pages", hidden=True)(report.make_pages)
 app.command("session-report", hidden=True)(serve.session_report)
+app.command("send-messages", hidden=True)(messages.send_messages)
 app.command("serve-gateway", hidden=True)(serve.serve_gateway)
 
 

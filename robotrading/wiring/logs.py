@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 from robotrading.adapters.logs.files import RollingFile
 from robotrading.adapters.logs.lines import json_lines, text_lines
 from robotrading.adapters.logs.settings import LogFormat
+from robotrading.adapters.notify.push_urls import tokens
 from robotrading.config.model import Config
 from robotrading.session.job import Job
 
@@ -33,6 +34,8 @@ def secrets_in(config: Config) -> tuple[str, ...]:
     found = [config.mail.password, config.feeds.alpha_vantage.api_key, config.service.token, config.database_url]
     if config.database_url:
         found.append(str(make_url(config.database_url).password or ""))
+    for url in (*config.alerts.push.split(), *config.alerts.heartbeat_url.split()):
+        found += sorted(tokens(url))
     return tuple(secret for secret in found if secret)
 
 

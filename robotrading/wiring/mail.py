@@ -1,4 +1,8 @@
-"""After the runs: their reports on the disk for people, and by mail where mail is set up."""
+"""After the runs: their reports on the disk for people, and by mail where mail is set up.
+
+A report is put into the outbox first and sent from there, so that what does not leave now is tried later. Where
+there is no outbox, or it cannot be written, the mails are sent directly, once.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robotrading.adapters.notify.files import take_message, write_report_files
-from robotrading.adapters.notify.mail import MailNotifier
-from robotrading.adapters.notify.nomail import NoMail, how_to_set_up, missing
+from robotrading.adapters.notify.nomail import how_to_set_up, missing
 from robotrading.adapters.notify.report import message
-from robotrading.adapters.notify.settings import MailSettings
 from robotrading.adapters.notify.trouble import NO_CONNECTION
 from robotrading.config.model import Config
-from robotrading.domain.ports import Clock, Notifier
+from robotrading.domain.errors import LedgerError
+from robotrading.domain.messages import Letter, LetterKind
+from robotrading.domain.ports import Clock, Outbox
 from robotrading.domain.report import Message, SessionReport
 from robotrading.domain.skip import Skip
+from robotrading.service.post.direct import send_directly
+from robotrading.service.post.postman import Postman
 from robotrading.session.job import Job, read_report, write_report
+from robotrading.wiring.post import Opening, Posted, addresses_for, carriers_for, notes_on, post_reports, report_letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +47,13 @@ def deliver(  # noqa: PLR0913  what to tell, where, and how
     *,
     mail: bool = True,
     draw: Draw | None = None,
+    post: ByPost | None = None,
 ) -> Delivery:
     """Write each report beside its run's files (`folders` by run id), then mail it to everyone in `config.mail`.
 
     Trouble with disk or mail becomes a note and is never raised: the trading is done. It blocks for a bounded time;
-    call it outside the event loop. `mail` False keeps the reports on the disk. What `draw` did not make, or without
-    one, is made here, without pictures and history.
+    call it outside the event loop. `mail` False keeps the reports on the disk; without `post` they are sent
+    directly. What `draw` did not make, or without one, is made here, without pictures and history.
     """
     notes = [f"report: {why}; they are without pictures" for why in [_drawn(reports, folders, draw)] if why]
     pages: list[Path] = []
@@ -58,7 +66,11 @@ def deliver(  # noqa: PLR0913  what to tell, where, and how
             pages.append(folder / "report.html" if made else write_report_files(report, folder)[0])
         except OSError as error:
             notes.append(f"report: the {report.kind} report could not be written: {error}; it is in the ledger")
-    notes += _mailed(config.mail, reports, messages, clock) if mail and reports else []
+    if mail and reports and missing(config.mail):
+        notes.append(how_to_set_up(config.mail))
+    elif mail and reports:
+        letters = {str(one.kind): report_letter(one, messages[one.run_id], clock) for one in reports}
+        notes += _posted(config, letters, post) if post else _mailed(config, letters)
     return Delivery(tuple(pages), tuple(notes))
 
 
@@ -74,23 +86,39 @@ def _drawn(reports: Sequence[SessionReport], folders: Mapping[str, Path], draw: 
     return draw([report.run_id for report in reports]) if draw and reports else ""
 
 
-def notifier_for(settings: MailSettings, clock: Clock) -> Notifier:
-    """By mail where an account is set up, else the one that says what is wanting."""
-    return NoMail(settings) if missing(settings) else MailNotifier(settings, clock)
+@dataclass(frozen=True, slots=True)
+class ByPost:
+    """How reports get into the outbox, and who carries them. `origin`: see `carriers_for`."""
+
+    outbox: Opening
+    postman: Callable[[Outbox], Postman]
+    origin: str = ""
 
 
-def _mailed(
-    settings: MailSettings, reports: Sequence[SessionReport], messages: Mapping[str, Message], clock: Clock
-) -> list[str]:
-    if missing(settings):
-        return [how_to_set_up(settings)]
-    notifier = notifier_for(settings, clock)
+def _posted(config: Config, letters: Mapping[str, Letter], post: ByPost) -> list[str]:
+    """Stored, then tried at once. What the ledger refuses to store is sent all the same."""
+    posted, stored = Posted(letters, addresses_for(config, LetterKind.REPORT)), False
+    try:
+        with post.outbox() as outbox:
+            post_reports(outbox, posted)
+            stored = True
+            return notes_on(outbox, posted, post.postman(outbox).round())
+    except LedgerError as error:
+        if stored:
+            return [f"mail: the reports are in the outbox, and what has not left is tried later: {error}"]
+        directly = f"mail: the outbox could not be written, so the reports are sent directly, once: {error}"
+        return [directly, *_mailed(config, letters, post.origin)]
+
+
+def _mailed(config: Config, letters: Mapping[str, Letter], origin: str = "") -> list[str]:
+    addresses = addresses_for(config, LetterKind.REPORT)
+    answers = send_directly([(letter, addresses) for letter in letters.values()], carriers_for(config, origin))
     told: dict[str, Mapping[str, Skip | None]] = {}
-    for report in reports:
-        told[report.kind] = notifier.send(messages[report.run_id], settings.recipients)
-        if all(skip is not None and skip.rule in NO_CONNECTION for skip in told[report.kind].values()):
+    for kind, known in zip(letters, answers, strict=True):
+        told[kind] = {address.recipient: skip for address, skip in known.items()}
+        if all(skip is not None and skip.rule in NO_CONNECTION for skip in told[kind].values()):
             break
-    return _notes(told, len(reports) - len(told))
+    return _notes(told, len(letters) - len(told))
 
 
 def _notes(told: Mapping[str, Mapping[str, Skip | None]], untried: int) -> list[str]:

@@ -23,9 +23,10 @@ from robotrading.session.occurrence import Done, run_id_of, run_once
 from robotrading.session.processes import Child, End, Progress, Ways, run_children
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
 from robotrading.wiring.gateway import embedded_gateway
-from robotrading.wiring.mail import Delivery, deliver
+from robotrading.wiring.mail import ByPost, Delivery, deliver
 from robotrading.wiring.pace import share_pace
 from robotrading.wiring.pages import in_a_child
+from robotrading.wiring.post import opened_outbox, postman_for
 
 Gateway = Callable[[Config, Book, Sequence[AssetClass], Clock, Calendar], AbstractAsyncContextManager[int]]
 """Serves the sessions' instruments while its block runs, and yields the port."""
@@ -150,8 +151,10 @@ def deliver_reports(config: Config, orders: Orders, reports: Sequence[SessionRep
     """
     book = book_for(config, orders)
     folders = {report.run_id: book.run_folder(report.run_id) for report in reports}
-    mail = orders.trade and not orders.demo
-    return deliver(config, reports, folders, SystemClock(), mail=mail, draw=partial(in_a_child, orders, config))
+    mail, clock = orders.trade and not orders.demo, SystemClock()
+    ways = ByPost(partial(opened_outbox, book), lambda outbox: postman_for(config, outbox, clock, book), book.root.name)
+    draw = partial(in_a_child, orders, config)
+    return deliver(config, reports, folders, clock, mail=mail, draw=draw, post=ways)
 
 
 def _enabled(config: Config, kinds: Sequence[AssetClass]) -> list[AssetClass]:

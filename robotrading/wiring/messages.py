@@ -1,0 +1,171 @@
+"""What a person and the service ask of the outbox: to list, show, send, retry, test.
+
+Entry points: `listed`, `shown`, `send_now`, `retried`, `tested`, `send_due`, `sent_directly`.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from html import escape
+
+import msgspec
+
+from robotrading.adapters.clock import SystemClock
+from robotrading.adapters.notify.nomail import how_to_set_up, missing
+from robotrading.config.model import Config
+from robotrading.domain.errors import ConfigError, RobotradingError
+from robotrading.domain.messages import Address, Channel, Delivery, Letter, LetterKind, Urgency
+from robotrading.domain.ports import Outbox
+from robotrading.domain.report import Message
+from robotrading.service.post.direct import send_directly
+from robotrading.service.post.postman import Round
+from robotrading.wiring.books import Book, Orders, book_for, load_config
+from robotrading.wiring.logs import log_command, log_program
+from robotrading.wiring.post import addresses_for, carriers_for, opened_outbox, postman_for
+
+log = logging.getLogger(__name__)
+
+_SEARCHED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A test message's fate at one address; `reason` is '' where it was taken."""
+
+    address: Address
+    reason: str = ""
+    rule: str = ""
+
+
+def listed(orders: Orders, limit: int, *, unsent: bool) -> Sequence[Delivery]:
+    """The newest ways of letters. Raises `LedgerError`."""
+    with opened_outbox(_book(orders)) as outbox:
+        return outbox.deliveries(limit, unsent=unsent)
+
+
+def shown(orders: Orders, letter_id: str) -> tuple[Letter, Sequence[Delivery]]:
+    """A letter and its ways. Raises `RobotradingError` for an unknown one."""
+    with opened_outbox(_book(orders)) as outbox:
+        found = _found(outbox, letter_id)
+        letter = outbox.letter(found)
+        if letter is None:
+            raise RobotradingError(f"the text of message {found} was forgotten; `robotrading messages` lists others")
+        return letter, [one for one in outbox.deliveries(_SEARCHED) if one.letter_id == found]
+
+
+def send_now(orders: Orders) -> Round:
+    """A round over everything that waits, due or not. Raises `LedgerError`."""
+    config = load_config(orders)
+    log_command(config)
+    return _round(config, book_for(config, orders), hurry=True)
+
+
+def retried(orders: Orders, letter_id: str) -> tuple[str, int, Round]:
+    """Let what was given up or put off of a letter be tried now; its id, how many ways, and what became of all."""
+    config = load_config(orders)
+    log_command(config)
+    book = book_for(config, orders)
+    with opened_outbox(book) as outbox:
+        found = _found(outbox, letter_id)
+        ways = outbox.retry(found, SystemClock().now())
+    return found, ways, _round(config, book)
+
+
+def tested(orders: Orders, channels: Collection[Channel]) -> list[Tested]:
+    """A test message to every address of these channels, without the outbox. Raises `ConfigError` where is none."""
+    config = load_config(orders)
+    log_command(config)
+    addresses = [one for one in addresses_for(config, LetterKind.TEST) if one.channel in channels]
+    if not addresses:
+        raise ConfigError(_nobody(config, channels))
+    answers = send_directly([(_test_letter(), addresses)], carriers_for(config, book_for(config, orders).root.name))
+    return [Tested(one, skip.reason, skip.rule) if skip else Tested(one) for one, skip in answers[0].items()]
+
+
+def send_due(orders: Orders) -> Round:
+    """One round for the service, then forget what is old; the log says what became of each. Raises `LedgerError`."""
+    config = load_config(orders)
+    log_program(config)
+    book = book_for(config, orders)
+    done = _round(config, book)
+    _log(done)
+    with opened_outbox(book) as outbox:
+        outbox.forget(SystemClock().now() - timedelta(days=config.outbox.keep_days))
+    return done
+
+
+def sent_directly(orders: Orders, lines: Iterable[str]) -> bool:
+    """Letters as JSON lines, sent to the addresses of their kind without the outbox; whether one of each arrived."""
+    config = load_config(orders)
+    log_program(config)
+    letters = [_decoded(line) for line in lines if line.strip()]
+    posts = [(letter, addresses_for(config, letter.kind)) for letter in letters]
+    answers = send_directly(posts, carriers_for(config, book_for(config, orders).root.name))
+    for (letter, _), known in zip(posts, answers, strict=True):
+        for address, skip in known.items():
+            if skip is None:
+                log.info("sent without the outbox: %s to %s", letter.letter_id, address.recipient)
+            else:
+                log.error("not sent: %s to %s: %s", letter.letter_id, address.recipient, skip.reason)
+        if not known:
+            log.error("not sent: %s: neither mail nor push is set up", letter.letter_id)
+    return all(None in known.values() for known in answers)
+
+
+def encoded(letter: Letter) -> str:
+    """One line for `sent_directly`."""
+    return msgspec.json.encode(letter).decode()
+
+
+def _decoded(line: str) -> Letter:
+    try:
+        return msgspec.json.decode(line, type=Letter)
+    except msgspec.MsgspecError as error:
+        raise RobotradingError(f"a line on standard input is no letter: {error}") from error
+
+
+def _book(orders: Orders) -> Book:
+    return book_for(load_config(orders), orders)
+
+
+def _round(config: Config, book: Book, *, hurry: bool = False) -> Round:
+    with opened_outbox(book) as outbox:
+        return postman_for(config, outbox, SystemClock(), book).round(hurry=hurry)
+
+
+def _log(done: Round) -> None:
+    for line in done.lines():
+        (log.info if line.startswith(("sent", "told")) else log.warning)("%s", line)
+
+
+def _found(outbox: Outbox, words: str) -> str:
+    """A letter's id, by the whole or by a part that no other has."""
+    known = dict.fromkeys(one.letter_id for one in outbox.deliveries(_SEARCHED))
+    if words in known:
+        return words
+    close = [one for one in known if words in one]
+    if len(close) == 1:
+        return close[0]
+    if close:
+        raise RobotradingError(f"{words!r} is part of {len(close)} messages' ids, e.g. {close[0]} and {close[1]}")
+    raise RobotradingError(f"there is no message {words!r}; `robotrading messages` lists them")
+
+
+def _nobody(config: Config, channels: Collection[Channel]) -> str:
+    wanting = []
+    if Channel.MAIL in channels and missing(config.mail):
+        wanting.append(how_to_set_up(config.mail))
+    if Channel.PUSH in channels and not config.alerts.push.split():
+        wanting.append("push is not set up: put Apprise URLs apart by blanks into ROBOTRADING_PUSH_URLS")
+    return "; ".join(wanting)
+
+
+def _test_letter() -> Letter:
+    now, host = SystemClock().now(), socket.gethostname()
+    text = f"This is a test: robotrading on {host} was asked for it at {now:%Y-%m-%d %H:%M:%S} UTC."
+    message = Message(f"robotrading: test message from {host}", text + "\n", f"<p>{escape(text)}</p>")
+    return Letter(f"test:{now:%Y%m%dT%H%M%S.%f}", LetterKind.TEST, Urgency.NORMAL, now, message)
