@@ -300,6 +300,14 @@ def test_a_person_lets_what_was_given_up_or_put_off_be_tried_at_once(outbox: Sql
     assert outbox.retry("report:run-2", after(3)) == 0
 
 
+def test_asking_again_takes_no_attempt_from_who_has_it_whatever_the_clocks_say(outbox: SqlOutbox) -> None:
+    """The host on which it is asked may be behind the one that tries."""
+    way = posted(outbox, at=after(100))
+    mine = taken(outbox, way, 100)
+    assert outbox.retry("report:run-1", after(99)) == 0
+    assert now_is(outbox, way) == mine
+
+
 def test_what_waits_is_summed_up(outbox: SqlOutbox) -> None:
     assert outbox.waiting(NOW) == Waiting()
     outbox.post(letter("old", at=after(-50)), [ANN, BOB])
