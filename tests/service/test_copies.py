@@ -18,7 +18,7 @@ from robotrading.adapters.ledger.claims import SqlClaims
 from robotrading.adapters.ledger.database import open_database
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.domain.claims import Claim
-from robotrading.domain.report import SessionReport
+from robotrading.domain.report import Outcome, SessionReport
 from robotrading.session.occurrence import run_id_of
 from tests.service.copies import PretendGateway, make_copy, write_prices
 from tests.service.services import Service
@@ -129,7 +129,7 @@ def test_the_other_copy_takes_over_what_a_killed_one_left(copies: Make, books: B
     """Killed (-9) in a session: its children end with it; the other concludes the run and makes it anew, once."""
     due = SystemClock().now() + timedelta(seconds=100)
     both = copies(f"cron {due.minute} {due.hour} * * *")
-    both[0].until(lambda: any(copy.session().get("step") for copy in both), 120, what="the session")
+    both[0].until(lambda: any(copy.session().get("running_run") for copy in both), 120, what="the session")
     victim = next(copy for copy in both if copy.session().get("running_run"))
     other = both[1] if victim is both[0] else both[0]
     victim.signal(signal.SIGKILL)
@@ -143,7 +143,7 @@ def test_the_other_copy_takes_over_what_a_killed_one_left(copies: Make, books: B
     dead, anew = run_id_of(claim.occurrence), claim.run_id
     assert reports.keys() == {dead, anew}
     assert anew.startswith(f"{dead}-")
-    assert "died" in reports[dead].verdict
+    assert reports[dead].outcome is Outcome.FAILED  # told by the session itself, or by who found that it had died
     assert _bought(reports) == len({ticket.intent.instrument for one in reports.values() for ticket in one.tickets})
 
 
