@@ -84,6 +84,7 @@ def _bonds() -> SessionSettings:
         client_id=_BASE_CLIENT_ID + CLIENT_ID_OFFSETS[AssetClass.BONDS],
         checks=CheckSettings(max_constant_days=30, min_annual_volatility=0.0001),
         construct=ConstructSettings(scheme=Scheme.FIXED, fixed=fixed, scale_min=Decimal("0.75")),
+        limits=LimitSettings(max_source_gap=Decimal("0.25")),
     )
 
 
@@ -105,5 +106,5 @@ def _crypto() -> SessionSettings:
         bands=BandSettings(absolute=Decimal("0.03")),
         costs=CostSettings(per_unit=Decimal(0), minimum=Decimal("1.75"), share=Decimal("0.0018")),
         sizing=SizingSettings(min_trade_value=Decimal(200)),
-        limits=LimitSettings(max_positions=20),
+        limits=LimitSettings(max_positions=20, max_source_gap=Decimal("0.45")),
     )

@@ -159,7 +159,11 @@ def _frozen(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[np.gener
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What the market says now, in the instrument's currency; a side that is not quoted is None."""
+    """What the market says now, in the instrument's currency; a side that is not quoted is None.
+
+    `at` is when the broker answered, `traded_at` when the instrument last traded, as the exchange says; None where
+    nobody says so. A broker that hands out an old price as new is found out by the latter only.
+    """
 
     instrument: Instrument
     bid: Decimal | None
@@ -169,6 +173,7 @@ class Quote:
     at: datetime
     source: str
     delayed: bool = False
+    traded_at: datetime | None = None
 
     @property
     def mid(self) -> Decimal | None:

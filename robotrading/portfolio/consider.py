@@ -15,6 +15,7 @@ from robotrading.domain.market import Quote
 from robotrading.domain.orders import Side
 from robotrading.domain.planning import Refusal, RefusalRule, TargetWeight
 from robotrading.domain.skip import Skip
+from robotrading.portfolio.agreement import RULE as DISAGREES
 from robotrading.portfolio.bands import band_width, goal_weight
 from robotrading.portfolio.inputs import PlanInputs, PlanSettings
 from robotrading.portfolio.limits import CLOSED_TODAY
@@ -114,7 +115,7 @@ def _no_entry(wish: Wish, inputs: PlanInputs, settings: PlanSettings) -> tuple[R
 
 def _no_quote(quote: Quote | Skip | None) -> str:
     if isinstance(quote, Skip):
-        return f"no price: {quote.reason}"
+        return quote.reason if quote.rule == DISAGREES else f"no price: {quote.reason}"
     return "no price was asked for" if quote is None else f"the quote of {quote.source} has no usable price"
 
 

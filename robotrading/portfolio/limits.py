@@ -23,6 +23,9 @@ from robotrading.domain.orders import Intent, Side
 from robotrading.portfolio.sizing import usable_price
 from robotrading.portfolio.wording import money, percent, plain
 
+DELAY = 1200.0
+"""Seconds by which delayed data may lag: the broker says 15 to 20 minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
@@ -30,9 +33,11 @@ class LimitSettings:
 
     Values in the session's currency; shares are fractions. `max_position_share` is of the bot's capital,
     `max_turnover_share` of the class budget per trading day (buys plus sells), `max_daily_loss_share` of the day's
-    starting equity. `price_collar` is the furthest a limit price may lie from the current quote, `max_quote_age` in
-    seconds. `max_price_jump` is the furthest a quote may lie from the last close. With `block_reentry` the bot does not
-    buy what it closed on the same trading day.
+    starting equity. `price_collar` is the furthest a limit price may lie from the current quote. `max_quote_age` in
+    seconds: of the broker's answer, and of the last trade in it where that has a time; of delayed data the trade may be
+    `DELAY` older. `max_price_jump` is the furthest a quote may lie from the broker's own last close, `max_source_gap`
+    the furthest from the last close of the source of prices (`portfolio/agreement.py`). With `block_reentry` the bot
+    does not buy what it closed on the same trading day.
     """
 
     max_order_value: Decimal = Decimal(100_000)
@@ -42,6 +47,7 @@ class LimitSettings:
     max_daily_loss_share: Decimal = Decimal("0.05")
     price_collar: Decimal = Decimal("0.05")
     max_price_jump: Decimal = Decimal("0.5")
+    max_source_gap: Decimal = Decimal("0.4")
     max_quote_age: float = 900.0
     allow_short: bool = False
     block_reentry: bool = True
@@ -173,13 +179,18 @@ def quote_known(_intent: Intent, view: OrderView, _settings: LimitSettings) -> s
 
 
 def quote_fresh(_intent: Intent, view: OrderView, settings: LimitSettings) -> str:
-    """The quote is no older than allowed."""
-    if view.quote is None:
+    """The quote, and the last trade where its time is known, are no older than allowed."""
+    quote, bound = view.quote, settings.max_quote_age
+    if quote is None:
         return ""
-    age = (view.now - view.quote.at).total_seconds()
-    if age <= settings.max_quote_age:
+    age = (view.now - quote.at).total_seconds()
+    if age > bound:
+        return f"the quote is {age:.0f} s old, limits.max_quote_age is {bound:.0f} s"
+    since = 0.0 if quote.traded_at is None else (view.now - quote.traded_at).total_seconds()
+    if since <= bound + (DELAY if quote.delayed else 0):
         return ""
-    return f"the quote is {age:.0f} s old, limits.max_quote_age is {settings.max_quote_age:.0f} s"
+    more = f" and {DELAY:.0f} s more for delayed data" if quote.delayed else ""
+    return f"the last trade is {since:.0f} s old, limits.max_quote_age is {bound:.0f} s{more}"
 
 
 def price_jump(_intent: Intent, view: OrderView, settings: LimitSettings) -> str:

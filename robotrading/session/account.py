@@ -10,11 +10,13 @@ from decimal import Decimal
 
 from robotrading.domain.book import Account, Position
 from robotrading.domain.errors import BrokerError, ConfigError
-from robotrading.domain.instrument import Instrument
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.skip import Skip
 from robotrading.execution.holdings import unbelievable
 from robotrading.execution.ownership import protected, shortfalls
+from robotrading.portfolio.agreement import agreed
+from robotrading.session import market
 from robotrading.session.capital import capital, investable, price_of
 from robotrading.session.door import Sight, judge_day
 from robotrading.session.steps import Draft
@@ -22,6 +24,7 @@ from robotrading.session.watch import believed, noticed
 from robotrading.session.world import World
 
 _QUOTES_GOOD_FOR = timedelta(seconds=60)
+_GAP_ELSEWHERE = Decimal("0.5")
 _SETTLE_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.5
 
@@ -66,7 +69,8 @@ async def standing(
 
     `early` is a glance that was begun while the prices were loaded: at the broker's pace of 45 messages a second five
     hundred quotes take eleven seconds. What has grown old meanwhile, or failed, is asked again. What other sessions
-    own is priced too, since it is part of the capital; a price missing there is not told here.
+    own is priced too, since it is part of the capital; a price missing there is not told here. A price that disagrees
+    with the source of prices is left out: its instrument is not traded, and counts at its cost.
     """
     spec = draft.spec
     seen = await _early(world, early)
@@ -78,10 +82,13 @@ async def standing(
         elsewhere = [position.instrument for position in all_owned if position.owner != spec.kind]
         return account, all_owned, await _completed(world, seen, list(dict.fromkeys([*wanted, *mine])), elsewhere)
 
+    await market.closes(world, draft, wanted)  # before the quotes, which grow old
     account, all_owned, found = await world.answer(look)
+    await market.closes(world, draft, [one for one, quote in found.quotes.items() if isinstance(quote, Quote)])
+    quotes = agreed(found.quotes, draft.closes, _gaps(draft))
     usable = tuple(answer for answer in found.refined.values() if isinstance(answer, Instrument))
     draft.skip(*(answer for answer in found.refined.values() if isinstance(answer, Skip)))
-    draft.skip(*(answer for instrument in usable if isinstance(answer := found.quotes[instrument], Skip)))
+    draft.skip(*(answer for instrument in usable if isinstance(answer := quotes[instrument], Skip)))
     if draft.account is None:  # once a run, before its own orders
         draft.changed = noticed(world, account, all_owned, found.quotes, keep=spec.trade)
         draft.remark(*(change.sentence for change in draft.changed))
@@ -89,7 +96,7 @@ async def standing(
     draft.owned = tuple(position for position in all_owned if position.owner == spec.kind)
     draft.protected = protected(account, all_owned)
     draft.remark(*map(str, world.broker_notes()))
-    return _told_if_stopped(world, draft, _standing(world, draft, account, all_owned, found.quotes, usable))
+    return _told_if_stopped(world, draft, _standing(world, draft, account, all_owned, quotes, usable))
 
 
 async def _early(world: World, early: Awaitable[Glance] | None) -> Glance:
@@ -116,6 +123,12 @@ async def _completed(
     unseen = [instrument for instrument in dict.fromkeys([*usable, *elsewhere]) if instrument not in seen.quotes]
     quotes = await world.broker.quotes(unseen) if unseen else {}
     return Glance(refined, {**seen.quotes, **quotes})
+
+
+def _gaps(draft: Draft) -> dict[AssetClass, Decimal]:
+    """How far a quote may lie from the source's close; what only other sessions trade is merely valued here."""
+    own, kind = draft.spec.settings.limits.max_source_gap, draft.spec.kind
+    return {one: own if one is kind else max(own, _GAP_ELSEWHERE) for one in AssetClass}
 
 
 def _standing(  # noqa: PLR0913, PLR0917  the pieces of one value

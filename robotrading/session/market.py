@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 
 from robotrading.domain.errors import DataError, FeedUnavailable
 from robotrading.domain.instrument import AssetClass, Instrument
@@ -12,6 +12,7 @@ from robotrading.domain.market import Bars, PriceBasis
 from robotrading.domain.report import Source
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
+from robotrading.portfolio.agreement import Close, last_close
 from robotrading.session.signals import signals_for
 from robotrading.session.steps import Draft
 from robotrading.session.world import Universe, World
@@ -19,6 +20,7 @@ from robotrading.strategy.checks import check
 
 _CALENDAR_DAYS_PER_TRADING_DAY = 1.5
 """Generous: 365 / 252 with room for holidays."""
+_FRESH = timedelta(days=7)
 
 
 async def universe(world: World, draft: Draft) -> Universe:
@@ -32,11 +34,9 @@ async def universe(world: World, draft: Draft) -> Universe:
 
 async def prices(world: World, draft: Draft, wanted: Universe) -> Mapping[Instrument, Bars]:
     """Complete daily bars for every instrument that some source serves."""
-    kind = draft.spec.kind
-    last = world.calendar.last_complete_day(kind, world.clock.now())
-    days = draft.spec.settings.history_days
-    first = last - timedelta(days=days if kind is AssetClass.CRYPTO else int(days * _CALENDAR_DAYS_PER_TRADING_DAY))
+    first, last = _span(world, draft, draft.spec.kind)
     answers = await asyncio.to_thread(world.feed.daily, wanted.instruments, first, last)
+    draft.closes.update(dict.fromkeys(wanted.instruments))
     bars = {}
     for instrument in wanted.instruments:
         answer = answers.get(instrument) or Skip(instrument.symbol, "prices", "no source answered for it")
@@ -48,6 +48,41 @@ async def prices(world: World, draft: Draft, wanted: Universe) -> Mapping[Instru
     if not bars:
         raise FeedUnavailable(f"no prices for any of {len(wanted.instruments)} instruments; see the skipped sources")
     return bars
+
+
+def _span(world: World, draft: Draft, kind: AssetClass) -> tuple[date, date]:
+    """First and last day of the history that the session asks for."""
+    last = world.calendar.last_complete_day(kind, world.clock.now())
+    days = draft.spec.settings.history_days
+    span = days if kind is AssetClass.CRYPTO else int(days * _CALENDAR_DAYS_PER_TRADING_DAY)
+    return last - timedelta(days=span), last
+
+
+async def closes(world: World, draft: Draft, instruments: Iterable[Instrument]) -> None:
+    """Last closes of what the prices step has not asked for: a stored plan's, and what is owned beside the universe.
+
+    A source without an answer leaves nothing to hold the broker's price against, which is noted.
+    """
+    unknown = [instrument for instrument in instruments if instrument not in draft.closes]
+    for kind in sorted({instrument.asset_class for instrument in unknown}):
+        asked = [instrument for instrument in unknown if instrument.asset_class is kind]
+        first, last = _span(world, draft, kind)
+        try:
+            answers = await asyncio.to_thread(world.feed.daily, asked, first, last)
+        except DataError:
+            answers = {}
+        draft.closes.update({instrument: _fresh_close(answers.get(instrument), last) for instrument in asked})
+    silent = [instrument.symbol for instrument in unknown if draft.closes[instrument] is None]
+    if silent:
+        draft.remark(f"no source has a recent close of {', '.join(silent)}: the broker's price is believed as it is")
+
+
+def _fresh_close(answer: Bars | Skip | None, last: date) -> Close | None:
+    """None for what has no bar of the last days: an old close would call a true price wrong."""
+    if not isinstance(answer, Bars):
+        return None
+    recent = answer.since(last - _FRESH).until(last)
+    return last_close(recent) if len(recent) else None
 
 
 async def checks(world: World, draft: Draft, bars: Mapping[Instrument, Bars]) -> Mapping[Instrument, Bars]:
@@ -65,6 +100,7 @@ async def checks(world: World, draft: Draft, bars: Mapping[Instrument, Bars]) ->
         else:
             draft.skip(*result.healed)
             good[instrument] = result.bars
+            draft.closes[instrument] = last_close(result.bars)
         if done % 25 == 0:
             world.progress("checks", done, len(bars))
             await asyncio.sleep(0)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from robotrading.domain.book import Account, Position
 from robotrading.domain.errors import RobotradingError
+from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Ticket, TicketStatus
 from robotrading.domain.planning import Plan, Targets
 from robotrading.domain.ports import Clock
@@ -18,6 +19,7 @@ from robotrading.domain.report import Outcome, SessionReport, Source, StepResult
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
 from robotrading.execution.holdings import Change
+from robotrading.portfolio.agreement import Close
 from robotrading.session.leash import Leash
 from robotrading.session.verdict import verdict
 from robotrading.session.world import RunSpec
@@ -54,6 +56,8 @@ class Draft:
     closed: str = ""
     changed: tuple[Change, ...] = ()
     leash: Leash = field(default_factory=Leash)
+    closes: dict[Instrument, Close | None] = field(default_factory=dict)
+    """What the broker's prices are held against; None where the source was asked and has nothing to be believed."""
     _skips: list[Skip] = field(default_factory=list)
     _said: set[Skip] = field(default_factory=set)
 

@@ -91,6 +91,7 @@ class Beliefs:
         gap = self.strength.get(instrument.symbol, 0.0) * 0.05 / 0.75
         closes = 100.0 * (1 + 0.0005 * np.cos(np.arange(_DAYS)))
         closes[-5:] *= 1 + gap
+        closes *= float(PRICES.get(instrument, D(100))) / closes[-1]
         return Bars.from_closes(instrument, days, closes, as_of=self._clock.now(), source=self.name)
 
 

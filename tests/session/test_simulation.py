@@ -20,7 +20,8 @@ from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import EventKind, Ticket, TicketStatus
 from robotrading.execution import lifecycle
-from robotrading.session import door, pipeline, watch
+from robotrading.portfolio import limits
+from robotrading.session import account, door, pipeline, watch
 from robotrading.session.recovery import Recovered
 from robotrading.sim.faults.kinds import FaultKind, Trigger
 from robotrading.sim.faults.plan import Fault, FaultPlan
@@ -137,9 +138,15 @@ THAWED = story(
     Episode(act=Act.TIME, seconds=3600.0),
     RUN,
 )
+DOUBLE = FaultPlan(0, (Fault(kind=FaultKind.QUOTES_ABSURD, on=Trigger.CONNECT, amount=D(2)),))
+LIED_TO = story(Episode(act=Act.RUN, lives=(life(faults=DOUBLE),)), RUN)
+OLD = FaultPlan(0, (Fault(kind=FaultKind.QUOTES_STALE, on=Trigger.CONNECT, amount=D(3600)),))
+TOLD_OLD_NEWS = story(Episode(act=Act.RUN, lives=(life(faults=OLD),)), RUN)
 
 
-@pytest.mark.parametrize("whole", [story(RUN), HALTED_RUN, SHARED, DEAD_AND_AGAIN, ASLEEP, THAWED])
+@pytest.mark.parametrize(
+    "whole", [story(RUN), HALTED_RUN, SHARED, DEAD_AND_AGAIN, ASLEEP, THAWED, LIED_TO, TOLD_OLD_NEWS]
+)
 def test_the_stories_below_are_sound_as_long_as_nothing_is_broken(whole):
     outcome = play(whole)
     assert not outcome.breach, told(whole, outcome)
@@ -181,6 +188,20 @@ def test_an_order_beside_one_in_doubt_is_found(monkeypatch):
     monkeypatch.setattr(door, "check_order", lambda *_: None)
     monkeypatch.setattr(Recovered, "forbidden", property(lambda _: {}))
     assert "invariant 5" in play(DEAD_AND_AGAIN).breach
+
+
+def test_a_price_that_is_wrong_together_with_its_close_and_believed_is_found(monkeypatch):
+    """The door's own rules let it pass: quote and close agree."""
+    monkeypatch.setattr(account, "agreed", lambda quotes, *_: quotes)
+    breach = play(LIED_TO).breach
+    assert "invariant 5" in breach
+    assert "from the last close" in breach
+
+
+def test_an_old_price_handed_out_as_new_and_believed_is_found(monkeypatch):
+    rules = [one for one in limits.RULES if one[0] is not limits.quote_fresh]
+    monkeypatch.setattr(limits, "RULES", tuple(rules))
+    assert "was sent on a quote that is 36" in play(TOLD_OLD_NEWS).breach
 
 
 def test_a_forgotten_fence_is_found(monkeypatch):

@@ -416,6 +416,9 @@ async def quotes_stale() -> None:
     async with planned(fault(K.QUOTES_STALE, T.CONNECT, seconds=0.8)) as here:
         broker = await here.connected()
         first = (await broker.quotes([AAPL]))[AAPL]
+        assert isinstance(first, Quote)
+        assert first.traded_at is not None
+        assert (first.at - first.traded_at).total_seconds() == 86_400 + (900 if first.delayed else 0)
         here.market.set_price(AAPL, D(50))
         assert (await broker.quotes([AAPL]))[AAPL] == first
         await asyncio.sleep(0.8)

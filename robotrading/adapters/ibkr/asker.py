@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from robotrading.adapters.ibkr.callbacks import market_rule_topic
@@ -93,7 +94,9 @@ class MarketAsker:
 
     async def _quote(self, instrument: Instrument) -> Quote | Skip:
         contract, connection = contract_for(instrument), self._connection
-        early_end = EarlyEnd(is_enough, lambda req_id: connection.send(lambda client: client.cancelMktData(req_id)))
+        early_end = EarlyEnd(
+            partial(is_enough, instrument), lambda req_id: connection.send(lambda client: client.cancelMktData(req_id))
+        )
         why, rule = "nothing has a price", "no_price"
         try:
             ticks = await connection.ask(

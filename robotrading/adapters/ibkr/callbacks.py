@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from robotrading.adapters.ibkr.codes import REFUSED_STREAMS, is_answer, link_effect
 from robotrading.adapters.ibkr.library import Decoder
+from robotrading.adapters.ibkr.quotes import TIMES
 from robotrading.adapters.ibkr.requests import Requests, Topic
 from robotrading.adapters.ibkr.times import to_utc
 
@@ -177,6 +178,11 @@ class Callbacks:
 
     def priceSizeTick(self, reqId: int, tickType: int, price: float, _size: float) -> None:  # noqa: N802, N803
         self._requests.add(reqId, (tickType, price))
+
+    def tickString(self, reqId: int, tickType: int, value: str) -> None:  # noqa: N802, N803
+        """Of the many texts only the time of the last trade is of use."""
+        if tickType in TIMES:
+            self._requests.add(reqId, (tickType, value))
 
     def tickSnapshotEnd(self, reqId: int) -> None:  # noqa: N802, N803
         self._requests.end(reqId)

@@ -1,25 +1,30 @@
 """Ticks of a snapshot, folded into a quote.
 
 Entry points: `quote_of`, `is_enough`. Pure. Delayed ticks have numbers of their own; -1 and 0 mean that there is no
-price.
+price. The time of the last trade comes as a text, unasked, in whole seconds since 1970 (TWS API release notes 9.2);
+snapshots need not have it, and without it only the answer has an age.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 
 from robotrading.adapters.ibkr.decimals import known
 from robotrading.adapters.ibkr.requests import Rows
-from robotrading.domain.instrument import Instrument
+from robotrading.domain.instrument import Instrument, SecType
 from robotrading.domain.market import Quote
 
 FIELDS: Mapping[int, str] = MappingProxyType(
     {1: "bid", 2: "ask", 4: "last", 9: "close", 66: "bid", 67: "ask", 68: "last", 75: "close"}
 )
 FIRST_DELAYED = 66
+LAST_TIMESTAMP, DELAYED_LAST_TIMESTAMP = 45, 88
+TIMES = frozenset({LAST_TIMESTAMP, DELAYED_LAST_TIMESTAMP})
+_LATEST = 2**33
+"""Seconds since 1970 that are no time any more: milliseconds, or nonsense."""
 ENOUGH = frozenset({"bid", "ask", "last"})
 SOURCE = "ibkr"
 
@@ -29,15 +34,28 @@ def prices_of(ticks: Rows) -> dict[str, Decimal]:
     prices: dict[str, Decimal] = {}
     for delayed_turn in (True, False):
         for kind, price in ticks:
+            if kind not in FIELDS or (kind >= FIRST_DELAYED) is not delayed_turn:
+                continue
             value = known(price)
-            if kind in FIELDS and (kind >= FIRST_DELAYED) is delayed_turn and value is not None and value > 0:
+            if value is not None and value > 0:
                 prices[FIELDS[kind]] = value
     return prices
 
 
-def is_enough(ticks: Rows) -> bool:
-    """Both sides and the last price are there: no need to wait the eleven seconds that a snapshot may take."""
-    return prices_of(ticks).keys() >= ENOUGH
+def traded_at(ticks: Rows, *, delayed: bool) -> datetime | None:
+    """When the instrument last traded; None where no such tick came, or one that is no time."""
+    wanted = DELAYED_LAST_TIMESTAMP if delayed else LAST_TIMESTAMP
+    times = [int(text) for kind, text in ticks if kind == wanted and text.isascii() and text.isdigit()]
+    return datetime.fromtimestamp(times[-1], UTC) if times and 0 < times[-1] < _LATEST else None
+
+
+def is_enough(instrument: Instrument, ticks: Rows) -> bool:
+    """Both sides and the last price are there: no need to wait the eleven seconds that a snapshot may take.
+
+    Of a share its time belongs to it; other kinds may never have one.
+    """
+    timed = instrument.sec_type is not SecType.STOCK or any(kind in TIMES for kind, _ in ticks)
+    return timed and prices_of(ticks).keys() >= ENOUGH
 
 
 def quote_of(instrument: Instrument, ticks: Rows, at: datetime) -> Quote | None:
@@ -55,4 +73,5 @@ def quote_of(instrument: Instrument, ticks: Rows, at: datetime) -> Quote | None:
         at=at,
         source=SOURCE,
         delayed=not live,
+        traded_at=traded_at(ticks, delayed=not live),
     )

@@ -74,8 +74,9 @@ class FaultKind(StrEnum):
     QUOTES_MISSING = "quotes_missing"
     """The broker has no price for anything."""
     QUOTES_STALE = "quotes_stale"
+    """Old prices handed out as new; only the time of the last trade tells."""
     QUOTES_ABSURD = "quotes_absurd"
-    """Prices that are a multiple of the true ones; the exchange goes on trading at the true ones."""
+    """Prices and closes that are a multiple of the true ones; the exchange goes on trading at the true ones."""
     # The machine
     CLOCK_JUMP = "clock_jump"
     """The wall clock leaps while monotonic time goes on."""

@@ -18,7 +18,11 @@ UNAVAILABLE = (FaultKind.QUOTES_MISSING, FaultKind.DATA_FARM_BROKEN, FaultKind.D
 
 
 class ShownQuotes:
-    """Changes quotes while the plan says so. A stale one is the first that was asked for since the fault began."""
+    """Changes quotes while the plan says so.
+
+    A stale one is the first that was asked for since the fault began, handed out as new: its last trade alone has an
+    age.
+    """
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -32,8 +36,8 @@ class ShownQuotes:
         if stale is None:
             self._standing.clear()
         else:
-            quote = self._standing.setdefault(quote.instrument.key, quote)
-            quote = replace(quote, at=quote.at - timedelta(seconds=float(stale.size)))
+            old = self._standing.setdefault(quote.instrument.key, quote)
+            quote = replace(old, at=quote.at, traded_at=old.at - timedelta(seconds=float(stale.size)))
         absurd = self._script.in_force(FaultKind.QUOTES_ABSURD)
         return quote if absurd is None else _times(quote, absurd.size)
 

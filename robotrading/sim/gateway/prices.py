@@ -29,6 +29,8 @@ DELAYED = {
 _SIZE_OF = {BID: BID_SIZE, ASK: ASK_SIZE, LAST: LAST_SIZE}
 _LIVE, _FROZEN = 1, 2
 MAX_LINES = 100
+DELAY = timedelta(minutes=15)
+"""How old delayed data says it is; its prices are those of now."""
 
 
 def _market_data(session: Session, fields: Fields) -> None:
@@ -106,7 +108,8 @@ def _tell_quote(session: Session, feed: TickerFeed) -> None:
             session.send(answers.tick_size(feed.req_id, shown_size, size))
     if news:
         kind = DELAYED[LAST_TIME] if feed.delayed else LAST_TIME
-        session.send(answers.tick_string(feed.req_id, kind, str(int(quote.at.timestamp()))))
+        traded_at = (quote.traded_at or quote.at) - (DELAY if feed.delayed else timedelta(0))
+        session.send(answers.tick_string(feed.req_id, kind, str(int(traded_at.timestamp()))))
 
 
 def _prices(quote: Quote) -> tuple[tuple[int, Decimal | None], ...]:

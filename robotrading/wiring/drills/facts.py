@@ -69,8 +69,9 @@ class Commitment:
     `open_tickets` and `working` are earlier orders in its instrument, by the ledger and at the exchange. `owned` is
     what our executions add up to as far as anybody could know, `owned_ledger` what the ledger says of its session.
     `turnover` is what its session has traded and still has at work on that day, `pending_buys` what is at work to be
-    bought of the instrument. `way` is how the source of prices behaved. `first_equity` is the day's first in the
-    ledger.
+    bought of the instrument. `quote_age` is of the last trade that the broker told, in seconds; `quote_gap` how far
+    the broker's price lay from the true last close, a fraction. `way` is how the source of prices behaved.
+    `first_equity` is the day's first in the ledger.
     """
 
     intent: Intent
@@ -85,6 +86,7 @@ class Commitment:
     turnover: Decimal
     sight: Sight | None
     quote_age: float | None
+    quote_gap: Decimal | None
     way: str
     by_plan: bool
     capital: Decimal | None

@@ -23,6 +23,8 @@ D = Decimal
 _HAIR = D("1.001")
 """Bounds are judged by prices of a moment before or after those that the program judged by."""
 _MAX_QUOTE_AGE = 900.0
+_MAX_GAP, _MAX_GAP_OF_PLANS = D("0.4"), D("0.42")
+"""A shown plan's price was held against the source when it was made, and may have moved by a hundredth since."""
 _ENDED = frozenset(status.value for status in TicketStatus if status.terminal)
 
 
@@ -185,7 +187,7 @@ def _entry(one: Commitment, value: Decimal, price: Decimal, facts: Facts) -> Ite
 
 
 def nothing_on_doubt(facts: Facts) -> Iterator[str]:
-    """5. No new order where an earlier one is not settled, or where prices are refused, missing or old."""
+    """5. No new order where an earlier one is not settled, or where prices are refused, missing, old or absurd."""
     for one in facts.commitments:
         if one.open_tickets:
             yield f"{_id(one)} was sent while {', '.join(one.open_tickets)} was not settled"
@@ -193,6 +195,8 @@ def nothing_on_doubt(facts: Facts) -> Iterator[str]:
             yield f"{_id(one)} was sent while {', '.join(one.working)} worked at the exchange"
         if one.quote_age is None or one.quote_age > _MAX_QUOTE_AGE:
             yield f"{_id(one)} was sent on a quote that is {one.quote_age} s old"
+        if one.quote_gap is None or one.quote_gap > (_MAX_GAP_OF_PLANS if one.by_plan else _MAX_GAP):
+            yield f"{_id(one)} was sent on a price that is {one.quote_gap} away from the last close"
         if one.way != "well" and not one.by_plan:
             yield f"{_id(one)} was sent although the source of its prices is {one.way}"
 

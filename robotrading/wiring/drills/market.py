@@ -5,7 +5,7 @@ Entry points: `INSTRUMENTS`, `UNIVERSES`, `DrillMarket`, `Beliefs`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -83,12 +83,16 @@ class DrillMarket:
         self._last[instrument] = price
         self._sides[instrument] = self._spreads.sides(instrument, price)
 
+    def close(self, instrument: Instrument) -> Decimal:
+        """Of the last day that is over."""
+        return self._close[instrument]
+
     def end_day(self) -> None:
         self._close = dict(self._last)
 
 
 class Beliefs:
-    """The source of daily bars of one process: moving averages that give the strengths asked for.
+    """The source of daily bars of one process: moving averages that give the strengths asked for, and end at `closes`.
 
     `ways` say how the source behaves per symbol: `well`, `dead` (a skip), `stale` (old bars), `broken` (bars that the
     checks refuse), `absent` (the source as a whole does not answer).
@@ -96,8 +100,15 @@ class Beliefs:
 
     name = "beliefs"
 
-    def __init__(self, clock: Clock, strengths: Sequence[float], ways: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        strengths: Sequence[float],
+        ways: Mapping[str, str],
+        closes: Callable[[Instrument], Decimal],
+    ) -> None:
         self._clock = clock
+        self._closes = closes
         self._strength = dict(zip(SYMBOLS, strengths, strict=True))
         self._ways = ways
 
@@ -114,6 +125,7 @@ class Beliefs:
         days = days[-HISTORY_DAYS - _STALE_DAYS : -_STALE_DAYS] if way == "stale" else days[-HISTORY_DAYS:]
         closes = 100.0 * (1 + 0.0005 * np.cos(np.arange(HISTORY_DAYS)))
         closes[-5:] *= 1 + self._strength[instrument.symbol] * 0.05 / 0.75
+        closes *= float(self._closes(instrument)) / closes[-1]
         if way == "broken":
             closes[-7] = -1.0
         return Bars.from_closes(instrument, days, closes, as_of=self._clock.now(), source=self.name)

@@ -114,7 +114,7 @@ async def live(
     ports = World(
         clock=clock,
         calendar=CALENDAR,
-        feed=Beliefs(clock, life.strengths, dict(world.ways)),
+        feed=Beliefs(clock, life.strengths, dict(world.ways), world.market.close),
         universe=lambda: Universe(UNIVERSES[life.kind]),
         broker=mortal(watched_broker(broker, eyes), "broker", fate),
         ledger=mortal(faulty_ledger(watched_ledger(own, eyes), script), "ledger", fate),

@@ -23,6 +23,7 @@ from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import Intent, OrderType, Side
 from robotrading.domain.ports import Clock
+from robotrading.domain.skip import Skip
 from robotrading.session.lease import LeaseTerms
 from robotrading.sim.clock import VirtualClock
 from robotrading.sim.exchange import Exchange
@@ -176,13 +177,20 @@ class DrillWorld:
             pending_buys=sum((o.remaining for o in working if o.request.side is Side.BUY), D(0)),
             turnover=self._turnover(intent),
             sight=eyes.sight,
-            quote_age=(at - quote.at).total_seconds() if isinstance(quote, Quote) else None,
+            quote_age=(at - (quote.traded_at or quote.at)).total_seconds() if isinstance(quote, Quote) else None,
+            quote_gap=self._gap(quote),
             way=self.ways.get(instrument.symbol, "well"),
             by_plan=by_plan,
             capital=eyes.capital,
             first_equity=self._first_equity(_day_start(intent)),
             lease_valid=lease_valid,
         )
+
+    def _gap(self, quote: Quote | Skip | None) -> Decimal | None:
+        """How far a price is from the close of the last day that is over."""
+        if not isinstance(quote, Quote) or quote.price is None:
+            return None
+        return abs(quote.price / self.market.close(quote.instrument) - 1)
 
     def _first_equity(self, since: datetime) -> Decimal | None:
         """The first that any session has written down since an instant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -167,8 +168,32 @@ def test_delayed_prices_say_so_and_no_price_is_no_quote() -> None:
 
 
 def test_both_sides_and_the_last_price_are_enough() -> None:
-    assert not is_enough([(1, 99.0), (2, 100.0)])
-    assert is_enough([(66, 99.0), (67, 100.0), (68, 99.5)])
+    assert not is_enough(COIN, [(1, 99.0), (2, 100.0)])
+    assert is_enough(COIN, [(66, 99.0), (67, 100.0), (68, 99.5)])
+
+
+def test_the_time_of_a_shares_last_trade_is_waited_for_too() -> None:
+    """Of coins and currencies there may be none."""
+    prices = [(1, 99.0), (2, 100.0), (4, 99.5)]
+    assert not is_enough(AAPL, prices)
+    assert is_enough(AAPL, [*prices, (45, "1758900000")])
+
+
+def test_the_last_trade_has_the_time_of_the_same_kind_of_data_as_the_prices() -> None:
+    times = [(45, "1758900000"), (88, "1758899000")]
+    live, delayed = quote_of(AAPL, [(4, 99.0), *times], NOW), quote_of(AAPL, [(68, 99.0), *times], NOW)
+    assert live is not None
+    assert delayed is not None
+    assert (live.at, live.traded_at) == (NOW, datetime.fromtimestamp(1758900000, UTC))
+    assert (delayed.at, delayed.traded_at) == (NOW, datetime.fromtimestamp(1758899000, UTC))
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "yesterday", "1758900000000", "1e9", "²"])
+def test_what_is_no_time_is_no_age(text: str) -> None:
+    quote = quote_of(AAPL, [(4, 99.0), (45, text)], NOW)
+    assert quote is not None
+    assert quote.traded_at is None
+    assert quote_of(AAPL, [(45, text)], NOW) is None
 
 
 # The account's identity

@@ -112,6 +112,21 @@ def test_a_reducing_sell_is_stopped_only_by_the_rules_for_every_order(
     assert broken(order(Side.SELL), view(**world), replace(RULEBOOK, **limits)) == expected
 
 
+@pytest.mark.parametrize(("delayed", "oldest"), [(False, 900), (True, 900 + 1200)])
+def test_the_last_trade_has_an_age_too_and_delayed_data_may_be_delayed(delayed: bool, oldest: int) -> None:
+    """What the broker has just answered may tell of an old trade; a trade without a time has no age."""
+    for seconds, stops in ((oldest, False), (oldest + 1, True)):
+        seen = replace(OLD, delayed=delayed, traded_at=NOW - timedelta(seconds=seconds))
+        for side in Side:
+            limit = "100.30" if side is Side.BUY else "99.70"
+            assert broken(order(side, limit=limit), view(quote=seen)) == ["quote_fresh"] * stops
+    words = f"the last trade is {oldest + 1} s old, limits.max_quote_age is 900 s{' and 1200 s more' * delayed}"
+    assert words in str(breaches(order(), view(quote=seen), RULEBOOK)[0])
+    assert broken(order(), view(quote=replace(OLD, delayed=delayed, at=NOW - timedelta(seconds=901)))) == [
+        "quote_fresh"
+    ]
+
+
 def test_a_new_position_needs_a_free_place_and_a_held_one_does_not() -> None:
     full = {"positions_count": 600}
     assert broken(order(), view(**full, owned=D(0))) == ["positions_count"]

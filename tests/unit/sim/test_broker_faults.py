@@ -455,7 +455,9 @@ async def quote(stage: FaultStage) -> Quote:
 def quotes_stale() -> None:
     async def program(stage: FaultStage) -> None:
         first = await quote(stage)
-        assert (stage.world_clock.now() - first.at).total_seconds() == 3600
+        assert first.at == stage.world_clock.now()
+        assert first.traded_at is not None
+        assert (first.at - first.traded_at).total_seconds() == 3600
         stage.price(ABC, D(50))
         assert (await quote(stage)).last == first.last == D(100)
         await asyncio.sleep(61)
