@@ -131,7 +131,10 @@ async def _run(child: Child, clock: Clock, progress: Progress, ways: Ways) -> En
     except TimeoutError:
         late = True
     finally:
-        await stop_group(process, at_once=ways.hurry.is_set())
+        # One that hears of it only now may have orders at work: as much time as for any parting.
+        known = late or ways.wind_down.is_set() or ways.let_go.is_set()
+        patience = _STOP_SECONDS if known else PARTING_SECONDS
+        await stop_group(process, at_once=ways.hurry.is_set(), patience=patience)
         asking.cancel()
         holding.cancel()
         leash.close()
@@ -213,19 +216,23 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "robotrading", *words]
 
 
-async def stop_group(process: asyncio.subprocess.Process, *, at_once: bool = False) -> None:
-    """End a child and all that it started: a request first, then for good."""
-    if process.returncode is None and not at_once:
-        _signal(process.pid, signal.SIGTERM)
-        await _wait(process)
-    _signal(process.pid, signal.SIGKILL)
-    await _wait(process)
+async def stop_group(
+    process: asyncio.subprocess.Process, *, at_once: bool = False, patience: float | None = None
+) -> None:
+    """End a child and all that it started: a request first, then for good; at once when we are cancelled meanwhile."""
+    try:
+        if process.returncode is None and not at_once:
+            _signal(process.pid, signal.SIGTERM)
+            await _wait(process, _STOP_SECONDS if patience is None else patience)
+    finally:
+        _signal(process.pid, signal.SIGKILL)
+    await _wait(process, _STOP_SECONDS)
 
 
-async def _wait(process: asyncio.subprocess.Process) -> None:
+async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:
     """Not for ever: what hangs in the kernel does not even hear SIGKILL."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(_STOP_SECONDS):
+        async with asyncio.timeout(seconds):
             await process.wait()
 
 

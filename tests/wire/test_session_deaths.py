@@ -231,7 +231,7 @@ async def test_a_child_that_babbles_harms_nobody(
 async def test_children_are_ended_when_the_parent_is_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grandchild: Path
 ) -> None:
-    monkeypatch.setattr("robotrading.session.processes._STOP_SECONDS", 0.5)
+    monkeypatch.setattr("robotrading.session.processes.PARTING_SECONDS", 0.5)
     spoil(monkeypatch, tmp_path, "-equities-", "hangs")
     task = asyncio.create_task(alone(tmp_path))
     async with asyncio.timeout(30):
