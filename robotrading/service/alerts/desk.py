@@ -66,6 +66,7 @@ class Desk:
         self._direct = Direct(voice.whence)
         self._told: frozenset[str] = frozenset()
         self._swept: datetime | None = None
+        self._trouble = ""
         self._posted = 0
 
     @property
@@ -82,7 +83,9 @@ class Desk:
         try:
             return await asyncio.to_thread(self._round, found, now)
         except LedgerError as error:
-            log.error("alerts cannot be kept: %s", error)  # noqa: TRY400  told, with its way out
+            if str(error) != self._trouble:
+                log.error("alerts cannot be kept: %s", error)  # noqa: TRY400  told, with its way out
+            self._trouble = str(error)
             await self._without_book(found, now, error)
             return Looked(0, ())
 
@@ -105,6 +108,7 @@ class Desk:
         self._pass([alert for alert in over if alert.told_at is None], now)
         self._sweep(now)
         self._direct.works()
+        self._trouble = ""
         return Looked(self._posted, tuple(alert for alert in opened.values() if alert not in over))
 
     def _begin(self, found: Mapping[str, Finding], opened: dict[str, Alert], now: datetime) -> None:
