@@ -1,6 +1,6 @@
 """Pictures of a report, drawn by matplotlib: for a child process or a command, never for the daemon.
 
-Entry point: `draw`.
+Entry points: `draw`; `picture`, `set_dates` and `place` for other pictures in the same look.
 Invariants: the same report and backdrop give the same bytes with the same libraries; a picture has no background of
 its own and only colours that can be read on white and on near-black alike; text that a person needs stands beside the
 picture, never only in it; a picture is at most `LARGEST` bytes or is left out.
@@ -87,12 +87,12 @@ def _equity(points: Sequence[Worth], backdrop: Backdrop) -> Picture | None:
             lambda value, _: f"{value:.0f} %" if abs(value) >= 1 or not value else f"{value:.1f} %"
         )
         below.locator_params(axis="y", nbins=2)
-        _dates(below, days)
+        set_dates(below, days)
 
     worst = min(range(len(falls)), key=falls.__getitem__)
     deepest = f"deepest loss from a peak {percent(falls[worst])}" + (f" on {days[worst]}" if falls[worst] < 0 else "")
     told = f"{days[0]} to {days[-1]}, {percent(values[-1] / values[0] - 1)}; {deepest}.{beside}"
-    return _picture("equity", "Account value and drawdown", f"Line of the account's value, {told}", told, paint)
+    return picture("equity", "Account value and drawdown", f"Line of the account's value, {told}", told, paint)
 
 
 def _beside(days: Sequence[date], backdrop: Backdrop) -> list[tuple[date, float]]:
@@ -163,7 +163,7 @@ def _allocation(report: SessionReport) -> Picture | None:
     alt = "Shares of the budget after trading, each of its target: " + "; ".join(
         f"{bar.label} {bar.after:.1f} % of {bar.target:.1f} %" for bar in shown[:6]
     )
-    return _picture("allocation", "Allocation against targets", alt, key, paint)
+    return picture("allocation", "Allocation against targets", alt, key, paint)
 
 
 def _price(chart: Chart, number: int) -> Picture | None:
@@ -181,7 +181,7 @@ def _price(chart: Chart, number: int) -> Picture | None:
         axes.plot(places, chart.closes, color=BLUE, linewidth=1.6)
         axes.yaxis.set_major_formatter(_thousands)
         axes.locator_params(axis="y", nbins=5)
-        _dates(axes, chart.days)
+        set_dates(axes, chart.days)
 
     symbol = clean(chart.symbol)
     now = f" Now: {chart.labels[chart.regimes[-1]]}." if chart.regimes and chart.regimes[-1] >= 0 else ""
@@ -192,7 +192,7 @@ def _price(chart: Chart, number: int) -> Picture | None:
         f"Shaded by the likeliest regime of each day, {'; '.join(shades)}.{now}" if shades else "No regimes are known."
     )
     alt = f"{symbol} from {chart.days[0]} to {chart.days[-1]}, {percent(chart.closes[-1] / chart.closes[0] - 1)}.{now}"
-    return _picture(f"price-{number}", f"{symbol}: price and regimes", alt, key, paint)
+    return picture(f"price-{number}", f"{symbol}: price and regimes", alt, key, paint)
 
 
 _COLOURS = {RED: "Red", GREEN: "Green", BLUE: "Blue", AMBER: "Amber", VIOLET: "Violet"}
@@ -223,7 +223,7 @@ def _thousands(value: float, _: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
-def _dates(axes: Axes, days: Sequence[date]) -> None:
+def set_dates(axes: Axes, days: Sequence[date]) -> None:
     """Three dates at most: a narrow screen has no room for more."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
 
@@ -238,7 +238,7 @@ def place(day: date) -> float:
     return float(day.toordinal() - _EPOCH)
 
 
-def _picture(name: str, title: str, alt: str, caption: str, paint: Callable[[Figure], None]) -> Picture | None:
+def picture(name: str, title: str, alt: str, caption: str, paint: Callable[[Figure], None]) -> Picture | None:
     try:
         data = _png(paint)
     except (ValueError, ArithmeticError, RuntimeError, OSError) as error:
