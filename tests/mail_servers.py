@@ -26,7 +26,10 @@ OTHER_NAME = "elsewhere.example"
 
 @dataclass
 class Mailbox:
-    """What a server took, and how it treats whom: a reply for a recipient's RCPT or DATA, or 'hang up'."""
+    """What a server took, and how it treats whom: a reply for a recipient's RCPT or DATA, or 'hang up'.
+
+    Of DATA also 'silence', and 'take it and hang up': the mail is kept, and nobody is told.
+    """
 
     mails: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
     rcpt: dict[str, str] = field(default_factory=dict)
@@ -58,9 +61,11 @@ class Mailbox:
             server.transport.abort()
         if reply == "silence":
             await asyncio.sleep(30)
-        if reply.startswith("250"):
+        if reply.startswith(("250", "take it")):
             mail = message_from_bytes(envelope.content, policy=default)
             self.mails.append((envelope.mail_from, envelope.rcpt_tos, mail))
+        if reply == "take it and hang up":
+            server.transport.abort()
         return reply
 
     def authenticate(self, server, session, envelope, mechanism, auth_data) -> AuthResult:

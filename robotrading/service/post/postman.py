@@ -62,6 +62,9 @@ class Round:
 
     ways: dict[tuple[str, Address], Delivery] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self.ways)
+
     def note(self, delivery: Delivery) -> None:
         self.ways[delivery.letter_id, delivery.address] = delivery
 
