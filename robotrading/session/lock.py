@@ -23,6 +23,17 @@ def session_lock(folder: Path, kind: AssetClass) -> Iterator[None]:
         yield
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock file now."""
+    if not path.exists():
+        return False
+    try:
+        with held(path, ""):
+            return False
+    except AlreadyRunning:
+        return True
+
+
 @contextmanager
 def held(path: Path, taken: str) -> Iterator[None]:
     """Hold a lock file while the block runs. Raises `AlreadyRunning` with the words of `taken` when another does."""

@@ -82,6 +82,11 @@ class Book:
         """A run's own files: job, log and reports."""
         return self.root / "runs" / run_id
 
+    @property
+    def service_lock(self) -> Path:
+        """Held by the service that runs for this book on this machine; beside the folder, as the other lock."""
+        return self.root.parent / f"{self.root.name}.service.lock"
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No other command works in this book while the block runs. Raises `AlreadyRunning`.

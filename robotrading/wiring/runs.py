@@ -19,6 +19,7 @@ from robotrading.domain.report import SessionReport
 from robotrading.session.bereaved import Occasion, conclude, conclude_claim
 from robotrading.session.job import Job
 from robotrading.session.lease import Held, Post, hold
+from robotrading.session.lock import AlreadyRunning, is_held
 from robotrading.session.occurrence import Done, run_id_of, run_once
 from robotrading.session.processes import Child, End, Progress, Ways, run_children
 from robotrading.wiring.books import Book, Orders, book_for, clock_for, holder_name, is_embedded, load_config
@@ -114,9 +115,32 @@ async def _epitaph(ledger: Ledger, errand: Errand, claim: Claim) -> Done:
 def _enter(stack: ExitStack | AsyncExitStack, errand: Errand) -> None:
     """Alone with the pretend gateway's account; a demo begins afresh."""
     if errand.embedded:
-        stack.enter_context(errand.book.alone())
+        try:
+            stack.enter_context(errand.book.alone())
+        except AlreadyRunning as error:
+            if is_held(errand.book.service_lock):
+                raise AlreadyRunning(_served(errand)) from error
+            raise
         if errand.orders.demo:
             shutil.rmtree(errand.book.root, ignore_errors=True)
+
+
+def _served(errand: Errand) -> str:
+    """Why no command works beside the service that has the pretend gateway inside, and what does."""
+    service = errand.config.service
+    ask = ""
+    if service.port:
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(service.host, service.host)  # noqa: S104  compared with
+        ask = (
+            f"`curl -X POST -H 'Authorization: Bearer '$ROBOTRADING_TOKEN -H 'X-Who: '$USER "
+            f"http://{host}:{service.port}/run/{errand.config.enabled[0]}` runs a session inside the service (which "
+            "must have been started with ROBOTRADING_TOKEN), "
+        )
+    return (
+        f"the service runs for the {errand.book.mode} account and has its pretend gateway for itself: it runs the "
+        f"sessions at their times, and no command can beside it. `robotrading status` shows what it does; {ask}"
+        "`--as-of DATE` rehearses a past day on an account of its own; or stop the service first"
+    )
 
 
 async def _sessions(  # noqa: PLR0913  what a run needs, and two that have their defaults

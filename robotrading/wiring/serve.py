@@ -94,7 +94,7 @@ def _alone(book: Book, *, embedded: bool) -> Iterator[None]:
             yield
             return
         taken = f"the service runs already for the {book.mode} account"
-        stack.enter_context(held(book.root.parent / f"{book.root.name}.service.lock", taken))
+        stack.enter_context(held(book.service_lock, taken))
         if embedded:
             stack.enter_context(book.alone())
         yield
