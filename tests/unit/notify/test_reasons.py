@@ -46,6 +46,8 @@ def test_a_model_without_regimes_speaks_for_itself():
     simple = replace(signal("AAA", "moving_average", Stance.REDUCE, -0.4), regime=None)
     text = told(Side.SELL, "0.12", "0.04", "0.08", signals=(simple,))
     assert text.endswith("since the moving average says reduce (-0.40).")
+    silent = replace(signal("AAA", "hold", Stance.HOLD, 0.0), regime=None)
+    assert told(Side.BUY, "0", "0.1", "0.08", signals=(silent,)).endswith("since no model had anything to say.")
     assert told(Side.SELL, "0.12", "0.04", "0.08", signals=()).endswith("less than its usual share of 8.0 %.")
 
 

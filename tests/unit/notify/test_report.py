@@ -27,7 +27,7 @@ from report_worlds import (
     share,
 )
 
-from robotrading.adapters.notify.report import message, report_html, report_text, subject
+from robotrading.adapters.notify.report import letter, message, report_html, report_text, subject
 from robotrading.adapters.notify.report.plain import WIDTH
 from robotrading.adapters.notify.report.shapes import Section, bar
 from robotrading.adapters.notify.report.view import view
@@ -189,15 +189,22 @@ def test_a_long_mail_is_cut_and_carries_the_whole_page():
     assert made.attachments[0].name == "equities-2025-09-26.html"
 
 
-@pytest.mark.parametrize("length", [10, 2_000, 50_000])
+@pytest.mark.parametrize("length", [10, 500, 10_000])
 def test_no_mail_is_so_long_that_it_is_cut(length: int):
     """Whatever the broker, a market or a model wrote into each of five hundred orders."""
     made = many_trades()
     long = "<" * length
-    tickets = tuple(replace(one, intent=replace(one.intent, reason=long), reason=long) for one in made.tickets[:200])
+    tickets = tuple(replace(one, intent=replace(one.intent, reason=long), reason=long) for one in made.tickets[:100])
     html = message(replace(made, tickets=tickets, notes=(long,) * 50, verdict=long)).html
     assert len(html.encode()) < 100_000
     assert words(html)
+
+
+def test_where_nothing_is_short_enough_the_shortest_is_sent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(letter, "_LARGEST", 1)
+    made = message(many_trades())
+    assert "Shown here: the 2 that matter most. The other 498" in words(made.html)
+    assert made.attachments
 
 
 def test_what_is_blocked_is_told_at_once():
@@ -208,6 +215,13 @@ def test_what_is_blocked_is_told_at_once():
 
 def test_where_nothing_was_ordered_it_says_so():
     assert "Traded          nothing: no order on record" in report_text(ALL["failed_early"]())
+
+
+def test_the_commands_it_names_look_where_the_run_is_stored():
+    said = {mode: view(replace(good_day(), mode=mode)).footer[-1] for mode in ("paper", "demo", "rehearsal")}
+    assert said["paper"].endswith(" robotrading explain SYMBOL")
+    assert said["demo"].endswith(" robotrading explain SYMBOL --demo")
+    assert said["rehearsal"].endswith(" robotrading explain SYMBOL --as-of 2025-09-26")
 
 
 def test_cash_is_told_in_the_accounts_own_currency_first():

@@ -246,11 +246,16 @@ def _cost(tickets: tuple[Ticket, ...]) -> str:
     return f"commission {purse(trades.commissions(tickets))}, slippage {slippage or NONE}"
 
 
+def _ledger(report: SessionReport) -> str:
+    """How a command is told to look where this run is stored."""
+    return {"demo": " --demo", "rehearsal": f" --as-of {report.trading_date}"}.get(report.mode, "")
+
+
 def _footer(report: SessionReport) -> tuple[str, ...]:
     took = seconds(sum(step.seconds for step in report.steps))
     plan = f", plan {report.plan.plan_id}" if report.plan else ""
     return (
         f"Run {report.run_id}{plan}. Started {report.started_at:%Y-%m-%d %H:%M} UTC, took {took}.",
-        f"Where the bot runs: robotrading report {report.run_id} --open shows the whole page.",
-        "And robotrading explain SYMBOL tells of one instrument everything from its prices to its executions.",
+        f"The whole page, where the bot runs: robotrading report {report.run_id}{_ledger(report)} --open",
+        f"One instrument, from its prices to its executions: robotrading explain SYMBOL{_ledger(report)}",
     )
