@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -137,7 +138,9 @@ def _service_of(url: str) -> NotifyBase | None:
         secure_logging=True,
         http_redirects=False,
     )
-    service = apprise.Apprise.instantiate(url, asset=asset)
+    with warnings.catch_warnings():  # the first use loads every service it knows, with what those import
+        warnings.simplefilter("ignore")
+        service = apprise.Apprise.instantiate(url, asset=asset)
     if service is not None:
         service.retry = 0
         service.redirects = False
