@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -20,6 +20,8 @@ from robotrading.portfolio.performance import Flow
 
 SMALLEST = Decimal("0.01")
 """Of the account's value: what is below may be a dividend, interest or a fee."""
+
+_TOGETHER = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Flows:
 
 def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal = SMALLEST) -> Flows:
     """Flows between looks at one account, in its base currency; `fills` are the bot's, all of them."""
-    ordered = sorted(looks, key=lambda look: look.at)
+    ordered = _apart(looks)
     executed = list(fills)
     found: list[Flow] = []
     unclear: list[Unclear] = []
@@ -63,6 +65,16 @@ def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal 
     if len(ordered) < 2:
         return Flows()
     return Flows(ordered[0].at, ordered[-1].at, tuple(found), tuple(unclear))
+
+
+def _apart(looks: Iterable[Account]) -> list[Account]:
+    """The last of those close together: sessions run side by side, and one sees the other's orders half done."""
+    apart: list[Account] = []
+    for look in sorted(looks, key=lambda look: look.at):
+        if apart and look.at - apart[-1].at <= _TOGETHER:
+            apart.pop()
+        apart.append(look)
+    return apart
 
 
 def _between(before: Account, after: Account, ours: Sequence[Fill], smallest: Decimal) -> Flow | Unclear | None:

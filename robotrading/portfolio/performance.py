@@ -222,7 +222,8 @@ def measure(snapshots: Iterable[Snapshot], flows: Sequence[Flow], first: date, l
     paid = sum((step.paid for step in steps), Decimal(0))
     values = [one.value for one in daily_values(known)]
     average = sum(values, Decimal(0)) / len(values)
-    made = Performance(first, last, since, start, end, end - start - paid, paid, average)
+    gain = end - start - paid if steps else None
+    made = Performance(first, last, since, start, end, gain, paid, average)
     return _with_ratios(made, exchange_day(since), _grown(steps))
 
 

@@ -89,3 +89,10 @@ def test_nothing_is_known_without_two_looks():
 
 def test_an_account_that_was_empty_was_filled():
     assert [flow.amount for flow in inferred([look("0", "0"), look("500", "500", later=True)], []).found] == [D(500)]
+
+
+def test_looks_close_together_count_once():
+    """Two sessions side by side: the one sees the cash of the other's sale before its position is gone."""
+    half = replace(look("9000", "10000"), at=LATER - timedelta(minutes=20))
+    assert inferred([look("5000", "10000"), half, look("5000", "10010", later=True)], []) == Flows(NOW, LATER)
+    assert not inferred([half, look("5000", "10010", later=True)], []).known

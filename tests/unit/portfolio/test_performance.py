@@ -165,7 +165,7 @@ def test_nothing_is_ever_divided_by_zero_or_not_a_number(values: list[Decimal], 
 def test_too_little_is_none():
     assert measure([], [], MONDAY, day(4)) == Performance(MONDAY, day(4))
     alone = measure(daily("5"), [], MONDAY, day(4))
-    assert (alone.start, alone.end, alone.gain) == (D(5), D(5), D(0))
+    assert (alone.start, alone.end, alone.gain) == (D(5), D(5), None)
     assert (alone.total, alone.volatility, alone.sharpe, alone.drawdown, alone.returns) == (None, None, None, None, ())
     assert measure(daily("0", "0", "0"), [], MONDAY, day(4)).total is None
     assert (total_return([]), volatility([0.1]), sharpe([0.1]), max_drawdown([], MONDAY)) == (None,) * 4
