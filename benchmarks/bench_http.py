@@ -167,13 +167,8 @@ def beside(seconds: float, rate: float) -> tuple[Tally, str]:
             server.kill()
 
 
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    rate = float(sys.argv[2]) if len(sys.argv) > 2 else 200.0
-    if len(sys.argv) > 3:
-        tally, said = asyncio.run(measure(int(sys.argv[3]), seconds, rate)), ""
-    else:
-        tally, said = beside(seconds, rate)
+def judge(tally: Tally, seconds: float, rate: float) -> bool:
+    """Print what was found; whether it is within the aim."""
     slow = []
     for path, took in sorted(tally.took.items()):
         ordered = sorted(took)
@@ -181,9 +176,20 @@ def main() -> None:
         told = f"median {half * 1000:5.1f} ms, p99 {most * 1000:5.1f} ms, most {ordered[-1] * 1000:.0f} ms"
         print(f"{path:9} {len(took):6} answers, {told}")
         slow += [path] * (most > AIM)
-    print(f"{rate:g} a second for {seconds:g} s: {len(tally.errors)} errors {tally.errors[:3] or ''}", said, sep="\n")
-    assert not tally.errors
-    assert not slow
+    print(f"{rate:g} a second for {seconds:g} s: {len(tally.errors)} errors {tally.errors[:3] or ''}")
+    return not tally.errors and not slow
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    rate = float(sys.argv[2]) if len(sys.argv) > 2 else 200.0
+    if len(sys.argv) > 3:
+        tally, said = asyncio.run(measure(int(sys.argv[3]), seconds, rate)), ""
+    else:
+        tally, said = beside(seconds, rate)
+    fine = judge(tally, seconds, rate)
+    print(said)
+    assert fine
 
 
 if __name__ == "__main__":
