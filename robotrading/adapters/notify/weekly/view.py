@@ -88,16 +88,18 @@ def _verdict(week: WeekFigures) -> str:
             "`robotrading schedule`."
         )
     orders = week.week.costs
-    traded = f"{count(orders.orders, 'order')}, {_part(orders.filled, orders.orders)} filled"
+    traded = f"{count(orders.orders, 'order')}, {_part(orders.filled, orders.orders, 'filled')}"
     failed = sum(one.outcomes.get(Outcome.FAILED, 0) for one in week.runs)
     total = sum(one.total for one in week.runs)
-    trouble = f", {_part(failed, total)} failed" if failed else ""
+    trouble = f", {_part(failed, total, 'failed')}" if failed else ""
     return f"{_said_runs(week)}{trouble}; {traded if orders.orders else 'no order'}. {_beside(week)}".rstrip()
 
 
-def _part(some: int, whole: int) -> str:
-    """`all`, `none` or `3 of them`."""
-    return "all" if some == whole else f"{some:,} of them" if some else "none"
+def _part(some: int, whole: int, done: str) -> str:
+    """`all filled`, `none filled` or `3 of them filled`; of one only whether."""
+    if whole == 1:
+        return done if some else f"not {done}"
+    return f"all {done}" if some == whole else f"{some:,} of them {done}" if some else f"none {done}"
 
 
 def _beside(week: WeekFigures) -> str:
