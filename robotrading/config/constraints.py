@@ -19,6 +19,7 @@ from robotrading.portfolio.construct import ConstructSettings
 from robotrading.portfolio.costs import CostSettings
 from robotrading.portfolio.limits import LimitSettings
 from robotrading.portfolio.sizing import SizingSettings
+from robotrading.service.alerts.catalogue import NAMES
 from robotrading.service.alerts.settings import AlertSettings
 from robotrading.service.post.settings import OutboxSettings
 from robotrading.service.settings import ServiceSettings
@@ -53,6 +54,7 @@ MAIL = Form(r"^[^@\s,;<>]+@[^@\s,;<>]+$", "a mail address, e.g. someone@example.
 MAIL_OR_NONE = Form(r"^([^@\s,;<>]+@[^@\s,;<>]+)?$", "a mail address, e.g. someone@example.com, or ''")
 LINE = Form(r"^[^\r\n]{0,300}$", "one line of text")
 SECRETS = Form(r"^[^\r\n]{0,2000}$", "one line of text")
+BEAT = Form(r"^(https?://\S{1,1900})?$", "an address from http:// or https:// on, or ''")
 QUIET = Form(WINDOW, "a quiet time, e.g. 23:45-01:45, Fri 23:00-03:00 or 06:25-07:45 Europe/Zurich")
 RESTARTS = Form(RESTART, "a time of day with its zone, e.g. 05:40 Europe/London, or ''")
 WEEKLY = Form(
@@ -155,10 +157,10 @@ _TABLE: dict[type, dict[str, Rule]] = {
     AlertSettings: {
         "mail": Rule("Whether alerts go to `mail.recipients`."),
         "push": Rule("Apprise URLs apart by blanks.", secret="ROBOTRADING_PUSH_URLS", form=SECRETS),  # noqa: S106  a name
-        "heartbeat_url": Rule("Asked while all is well.", secret="ROBOTRADING_HEARTBEAT_URL", form=LINE),  # noqa: S106
+        "heartbeat_url": Rule("Asked while all is well.", secret="ROBOTRADING_HEARTBEAT_URL", form=BEAT),  # noqa: S106
         "heartbeat_seconds": _n("How often it is asked.", "10", _DAY),
         "quiet_hours": Rule("When warnings wait, e.g. 22:00-07:00; New York time unless a zone is named.", form=QUIET),
-        "muted": Rule("Rules that never raise an alert; docs/alerts.md names them.", form=LINE),
+        "muted": Rule("Rules that never raise an alert; docs/alerts.md explains them.", choices=NAMES),
         "remind_critical": _n("How often a critical alert that lasts is told again; 0 for never.", "0", _YEAR),
         "remind_warning": _n("The same for a warning.", "0", _YEAR),
         "clear": _n("How long a cause must be gone until its alert ends.", "0", _DAY),

@@ -186,6 +186,8 @@ def _quiet_times_are_times(config: Config) -> Iterator[Violation]:
     broker = config.broker
     for index, text in enumerate(broker.quiet_times):
         yield from _readable(("broker", "quiet_times", index), window, text)
+    for index, text in enumerate(config.alerts.quiet_hours):
+        yield from _readable(("alerts", "quiet_hours", index), window, text)
     minutes = broker.gateway_restart_minutes
     yield from _readable(("broker", "gateway_restart"), restart, broker.gateway_restart, minutes)
 

@@ -17,9 +17,13 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from robotrading.domain.alerts import Alert
 from robotrading.domain.calls import BOUNDS, Calls
-from robotrading.domain.orders import Ticket
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.orders import Side, Ticket, TicketStatus
 from robotrading.domain.report import Outcome, SessionReport
+from robotrading.domain.signals import Stance
+from robotrading.service.alerts.catalogue import CATALOGUE
 from robotrading.service.facts import Facts, LinkState, SessionFacts
 from robotrading.service.health import Health, Level
 
@@ -68,7 +72,22 @@ class Meters:
         self._count_orders(registry)
         self._gauge_account(registry)
         self._gauge_service(registry)
+        self._begin_at_nought()
         self._seen: set[str] = set()
+
+    def _begin_at_nought(self) -> None:
+        """`increase()` sees no first event of a counter that appears with it; symbols and services are not known."""
+        for kind in AssetClass:
+            for outcome in Outcome:
+                self._runs.labels(kind.value, outcome.value)
+            for stance in Stance:
+                self._signals.labels(stance.value, kind.value)
+            for status in TicketStatus:
+                self._orders.labels(kind.value, status.value)
+            self._run_seconds.labels(kind.value)
+            self._fill_seconds.labels(kind.value)
+        for side in Side:
+            self._slippage.labels(side.value)
 
     def _count_runs(self, registry: CollectorRegistry) -> None:
         self._signals = Counter("trade_signals", "Signals of the models", ["action", "asset_class"], registry=registry)
@@ -167,6 +186,8 @@ class Meters:
         )
         self._ledger = Gauge("robotrading_ledger_bytes", "Size of the ledger", registry=registry)
         self._outbox = Gauge("robotrading_outbox_waiting", "Messages not delivered yet", registry=registry)
+        self._given_up = Gauge("robotrading_outbox_given_up", "Messages given up within a day", registry=registry)
+        self._alerts = Gauge("robotrading_alerts_open", "Open alerts", ["rule", "urgency"], registry=registry)
         self._free = Gauge("robotrading_free_bytes", "Free space where the ledger is", registry=registry)
         self._age = Gauge("robotrading_facts_age_seconds", "How old the newest facts are", registry=registry)
 
@@ -226,9 +247,19 @@ class Meters:
         _only(self._program, {(one.name,): float(one.pid > 0) for one in facts.programs})
         _only(self._restarts, {(one.name,): float(one.restarts) for one in facts.programs})
         self._outbox.set(facts.waiting_mails)
+        self._given_up.set(facts.waiting.given_up)
+        self._saw_alerts(facts.alerts)
         if facts.free_bytes is not None:
             self._free.set(facts.free_bytes)
         self._age.set((health.at - facts.at).total_seconds())
+
+    def _saw_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Of every rule there is, so that none appears at its first alert only."""
+        counts = {(rule, kind.urgency.value): 0.0 for rule, kind in CATALOGUE.items()}
+        for alert in alerts:
+            label = (alert.rule, alert.urgency.value)
+            counts[label] = counts.get(label, 0.0) + 1
+        _only(self._alerts, counts)
 
     def _saw_book(self, facts: Facts) -> None:
         book = facts.book

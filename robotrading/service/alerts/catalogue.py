@@ -118,7 +118,7 @@ CATALOGUE: dict[str, Kind] = {
     "mail_stuck": Kind(
         CRITICAL,
         "a message has waited too long, or one was given up within a day (told on every channel that there is)",
-        "`robotrading messages list` shows what waits and why; `robotrading messages test` tries each channel",
+        "`robotrading messages` shows what waits and why; `robotrading messages test` tries each channel",
         "Mail does not arrive",
         ("mail_waiting",),
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from robotrading.adapters.ledger.alert_book import SqlAlertBook
 from robotrading.adapters.ledger.database import Database, open_database
@@ -87,7 +88,7 @@ class World:
     directly: list[Letter] = field(default_factory=list)
     way_is_open: bool = True
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         self.database: Database = open_database(f"sqlite:///{self.path / 'ledger.db'}", durable=False)
         self.book, self.outbox = TroubledBook(self.database), SqlOutbox(self.database)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -59,9 +60,9 @@ def test_the_story_of_each_alert_is_whole(story: list[tuple[set[str], int, bool]
             spoken = [word for word in words if word != "passed"]
             assert spoken == ["raised", "resolved"] * (len(spoken) // 2)
             assert not any(nights.holds_back(finding.urgency, at) for _, at in told)
-            for (word, before), (after, at) in zip(told, told[1:], strict=False):
+            for (word, before), (after, at) in itertools.pairwise(told):
                 if after.startswith("reminded"):
-                    assert word in {"raised"} or word.startswith("reminded")
+                    assert word == "raised" or word.startswith("reminded")
                     assert (at - before).total_seconds() >= PAUSE[finding.urgency]
         assert world.book.open() == []
         past = [alert for alert in world.book.recent(1000) if alert.told_at is not None]
