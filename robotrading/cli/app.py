@@ -28,6 +28,7 @@ from robotrading.cli import (
     serve,
     session,
     status,
+    summary,
 )
 
 app = typer.Typer(
@@ -70,6 +71,7 @@ app.command(rich_help_panel="Look")(status.status)
 app.command(rich_help_panel="Look")(health.health)
 app.command(rich_help_panel="Look")(report.report)
 app.command(rich_help_panel="Look")(explain.explain)
+app.command(rich_help_panel="Look")(summary.summary)
 app.command(rich_help_panel="Look")(schedule.schedule)
 app.command(rich_help_panel="Look")(doctor.doctor)
 app.add_typer(positions.positions, name="positions", rich_help_panel="Look")
@@ -82,6 +84,7 @@ app.command("selftest", rich_help_panel="Practise")(selftest.selftest)
 app.command("session", hidden=True)(session.session)
 app.command("session-calendar", hidden=True)(calendar.session_calendar)
 app.command("make-pages", hidden=True)(report.make_pages)
+app.command("send-summary", hidden=True)(summary.send_summary)
 app.command("session-report", hidden=True)(serve.session_report)
 app.command("send-messages", hidden=True)(messages.send_messages)
 app.command("serve-gateway", hidden=True)(serve.serve_gateway)

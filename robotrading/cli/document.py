@@ -106,6 +106,19 @@ A drill:
 
 `selftest --list --json` prints a list: `name`, `story`, `holds`.
 
+`summary --json` prints one object:
+
+| key | value |
+|---|---|
+| `day`, `first`, `mode` | the seven days, from `first` to `day`; which book |
+| `account_id`, `paper`, `currency`, `worth`, `worth_at` | the account, its base currency, its last value |
+| `week`, `quarter` | `performance` (return, ratios, deepest loss, daily returns), `costs`, `trips` (positions closed), `benchmark`, `turnover`, `hit_rate`; what is not known is null |
+| `runs`, `statuses` | how the week's runs and orders ended |
+| `gains`, `unpriced` | what instruments brought in the week, best first; of how many that is not known |
+| `flows` | money paid in and out, as inferred in the last three months |
+| `curve` | one value of the account a day, three months |
+| `benchmark_name`, `benchmark` | its cached closes, with dividends |
+
 `doctor --json` prints one object: `version`, `exit_code`, `offline`, `seconds`, and `findings`, a list of `part`,
 `level` (`fine`, `left out`, `warning` or `broken`), `found` and `remedy`.
 

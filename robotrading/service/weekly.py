@@ -1,6 +1,6 @@
 """When the week's summary is due.
 
-Entry points: `parse`, `due`, `next_after`.
+Entry points: `parse`, `due`, `next_after`, `letter_id`.
 Invariants: the moment is a wall time of its zone, whatever the clocks there do; each week's summary has one date, under
 which it is posted once; one that was missed is due for three days more, and never after that.
 """
@@ -83,3 +83,8 @@ def next_after(weekly: Weekly, now: datetime) -> datetime | None:
     day = today + timedelta(days=(weekly.weekday - today.weekday()) % 7)
     moment = local(day, weekly.wall, weekly.zone)
     return moment if moment > now else local(day + _WEEK, weekly.wall, weekly.zone)
+
+
+def letter_id(day: date) -> str:
+    """The summary's identity in the outbox: one for the seven days up to a day, whoever posts it."""
+    return f"summary:{day}"
