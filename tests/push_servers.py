@@ -31,7 +31,7 @@ def taking_pushes(box: PushBox) -> Iterator[PushBox]:
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             box.taken.append((self.path, dict(self.headers), body))
             if box.status > 0:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from robotrading.adapters.ledger.database import open_database
-from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.notify.mail import MailCarrier
 from robotrading.adapters.notify.nomail import missing
 from robotrading.adapters.notify.push import PushCarrier
@@ -32,11 +30,8 @@ _PUSHED = frozenset({LetterKind.ALERT, LetterKind.TEST})
 @contextmanager
 def opened_outbox(book: Book) -> Iterator[Outbox]:
     """The book's outbox while the block runs. Raises `LedgerError`."""
-    database = open_database(book.database)
-    try:
-        yield SqlOutbox(database)
-    finally:
-        database.close()
+    with book.post() as (outbox, _):
+        yield outbox
 
 
 def carriers_for(config: Config, origin: str) -> Mapping[Channel, Carrier]:

@@ -18,7 +18,19 @@ from tests.service.services import TOKEN, Service
 
 KEY = "canary-of-alpha-vantage-7f3a"
 DATABASE_PASSWORD = "canary-of-the-database-91bc"
-CANARIES = {"GMAIL_APP_PASSWORD": PASSWORD, "ALPHA_VANTAGE_KEY": KEY, "ROBOTRADING_TOKEN": TOKEN}
+PUSH_TOKEN = "canary-of-a-push-5d1e"
+HEARTBEAT = "canary-of-the-heartbeat-c02b"
+CANARIES = {
+    "GMAIL_APP_PASSWORD": PASSWORD,
+    "ALPHA_VANTAGE_KEY": KEY,
+    "ROBOTRADING_TOKEN": TOKEN,
+    "ROBOTRADING_PUSH_URLS": PUSH_TOKEN,
+    "ROBOTRADING_HEARTBEAT_URL": HEARTBEAT,
+}
+URLS = {
+    "ROBOTRADING_PUSH_URLS": f"json://127.0.0.1:1/{PUSH_TOKEN} tgram://{PUSH_TOKEN}",
+    "ROBOTRADING_HEARTBEAT_URL": f"http://127.0.0.1:1/{HEARTBEAT}",
+}
 EXTRA = """
     mail: {{host: localhost, port: {port}, security: ssl, ca_file: {ca}, timeout: 5}}
     feeds:
@@ -59,6 +71,7 @@ def test_no_secret_is_in_anything_that_the_service_leaves(service: Callable[...,
     with serving(box, authority, Security.SSL) as server:
         environment = {
             **CANARIES,
+            **URLS,
             "GMAIL_ADDRESS": USER,
             "RECIPIENT_EMAIL": "ann@example.com,bob@example.com",
             "DEBUG": "true",
@@ -76,7 +89,7 @@ def test_no_secret_is_in_anything_that_the_service_leaves(service: Callable[...,
         one.until(lambda: box.mails, 60, "the mail")
         one.until(lambda: "bob@example.com" in one.output, what="the note on the refused recipient")
         answers = [one.get(path)[1] for path in ("/", "/status", "/metrics", "/health", "/health/detailed", "/run/x")]
-        asked = (["status"], ["plan", "crypto"], ["config", "show"], ["doctor"])
+        asked = (["status"], ["plan", "crypto"], ["config", "show"], ["doctor"], ["messages"], ["messages", "test"])
         answers += [command(one, environment, *words) for words in asked]
         one.signal(signal.SIGTERM)
         assert one.ended() == 0

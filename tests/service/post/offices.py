@@ -53,7 +53,7 @@ class Office:
     outbox: SqlOutbox
     path: Path
     clock: Hand = field(default_factory=Hand)
-    settings: OutboxSettings = OutboxSettings()
+    settings: OutboxSettings = field(default_factory=OutboxSettings)
     alarm: tuple[Address, ...] = ()
 
     @classmethod

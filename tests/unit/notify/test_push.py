@@ -77,7 +77,7 @@ def test_a_phone_gets_it_over_ntfy():
 
 def test_telegram_gets_it_and_its_refusal_is_told_without_the_token(monkeypatch: pytest.MonkeyPatch):
     """The service's address is the only thing that is not Telegram's here."""
-    from apprise.plugins.telegram import NotifyTelegram  # noqa: PLC0415  heavy
+    from apprise.plugins.telegram import NotifyTelegram
 
     with taking_pushes(PushBox(answer=b'{"ok":true}')) as box:
         monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://127.0.0.1:{box.port}/bot")
