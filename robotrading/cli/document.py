@@ -73,6 +73,7 @@ A report:
 | `blocked` | symbol: why nothing is ordered in it |
 | `day_stops` | why nothing is bought on the newest day, empty while nothing forbids it |
 | `next_runs` | of the sessions that are enabled: schedule, and when the service runs them next |
+| `alerts` | open ones, oldest first ([alerts.md](alerts.md)): key, rule, urgency, words, when raised, seen and told |
 
 `resolve --json` prints a list of orders without a known end (with an id and a word: the order as it is then). Each has
 its `ticket`, `sent_at`, and of its instrument `owned` (the bot's), `held` (the account's) and `seen_at`. `positions
@@ -112,12 +113,15 @@ A drill:
 |---|---|
 | `day`, `first`, `mode` | the seven days, from `first` to `day`; which book |
 | `account_id`, `paper`, `currency`, `worth`, `worth_at` | the account, its base currency, its last value |
-| `week`, `quarter` | `performance` (return, ratios, deepest loss, daily returns), `costs`, `trips` (positions closed), `benchmark`, `turnover`, `hit_rate`; what is not known is null |
+| `week`, `quarter` | the week and the three months, below |
 | `runs`, `statuses` | how the week's runs and orders ended |
 | `gains`, `unpriced` | what instruments brought in the week, best first; of how many that is not known |
 | `flows` | money paid in and out, as inferred in the last three months |
 | `curve` | one value of the account a day, three months |
 | `benchmark_name`, `benchmark` | its cached closes, with dividends |
+
+`week` and `quarter` have `performance` (return, ratios, deepest loss, daily returns), `costs`, `trips` (positions
+closed), `benchmark`, `turnover` and `hit_rate`; what is not known is null.
 
 `doctor --json` prints one object: `version`, `exit_code`, `offline`, `seconds`, and `findings`, a list of `part`,
 `level` (`fine`, `left out`, `warning` or `broken`), `found` and `remedy`.

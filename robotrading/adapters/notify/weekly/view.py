@@ -192,10 +192,10 @@ def _position(one: PositionGain, currency: str) -> str:
 
 def _paid(week: WeekFigures) -> str:
     paid, flows = week.week.performance.paid_in, week.flows
-    if week.worth is not None and week.week.performance.gain is None:
-        return "not known: the account's value is not, in this week"
     if not flows.known:
         return "not known: that takes the reports of two runs"
+    if week.week.performance.gain is None:
+        return "not known: the account was not looked at twice"
     if paid:
         return f"{signed_money(paid, week.currency)}, which is no part of the returns"
     return "nothing, as far as cash and orders tell"
