@@ -6,8 +6,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from robotrading.cli.render import COLOURS, money, number, table, text
+from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Position
 from robotrading.domain.claims import Lease
+from robotrading.domain.messages import Urgency
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import SessionReport
 from robotrading.session.schedule import zone_of
@@ -28,6 +30,7 @@ def status_view(state: State, try_this: str) -> RenderableType:
         *halted,
         *stopped,
         *trading,
+        *_alerts(state.alerts),
         *_runs(state.runs, try_this),
         *_owned(state.owned),
         *_open(state.open_tickets),
@@ -39,6 +42,18 @@ def status_view(state: State, try_this: str) -> RenderableType:
 def _trading(lease: Lease) -> str:
     until = f"{lease.expires_at:%H:%M:%S}"
     return f"{lease.holder} trades this account now (until {until} UTC unless it goes on, number {lease.fence})."
+
+
+def _alerts(alerts: tuple[Alert, ...]) -> tuple[RenderableType, ...]:
+    """What the service has raised and not ended yet."""
+    if not alerts:
+        return ()
+    shown = table(("Open alert", "l"), ("Since", "l"), ("", "l"))
+    for alert in alerts:
+        style = "red" if alert.urgency is Urgency.CRITICAL else "yellow"
+        since = Text(f"{alert.raised_at:%Y-%m-%d %H:%M} UTC", no_wrap=True)
+        shown.add_row(text(alert.rule.replace("_", " "), style), since, text(f"{alert.found}; {alert.remedy}"))
+    return (shown,)
 
 
 def _runs(runs: tuple[SessionReport, ...], try_this: str) -> tuple[RenderableType, ...]:

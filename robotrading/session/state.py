@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Account, Position
 from robotrading.domain.claims import Lease
 from robotrading.domain.orders import Ticket
@@ -19,7 +20,7 @@ class State:
     """`mode` and `ledger` say of which book; `runs` newest first; `lease` is that of a copy that trades just now.
 
     `blocked` says by symbol why nothing is ordered in it; `day_stops` why nothing is bought on a day; `next_runs`
-    are those of the service, whether it lives or not.
+    are those of the service, whether it lives or not; `alerts` are open.
     """
 
     mode: str
@@ -32,6 +33,7 @@ class State:
     blocked: dict[str, str] = field(default_factory=dict)
     day_stops: tuple[str, ...] = ()
     next_runs: tuple[NextRun, ...] = ()
+    alerts: tuple[Alert, ...] = ()
 
 
 def state_of(ledger: Ledger, mode: str, place: str) -> State:

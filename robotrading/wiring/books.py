@@ -205,9 +205,10 @@ def rehearsal_moment(day: date, calendar: Calendar) -> datetime:
 def status_of(orders: Orders) -> State:
     """What the ledger of this mode knows."""
     book = book_for(load_config(orders), orders)
-    with book.ledger() as ledger, book.claims(to_hold=False) as claims:
+    with book.ledger() as ledger, book.claims(to_hold=False) as claims, book.post() as (_, alerts):
         place = claims.place if book.url else str(book.root / "ledger.db")
-        return replace(state_of(ledger, book.mode, place), lease=_lease(claims, book))
+        found = state_of(ledger, book.mode, place)
+        return replace(found, lease=_lease(claims, book), alerts=tuple(alerts.open()))
 
 
 def _lease(claims: SqlClaims, book: Book) -> Lease | None:

@@ -6,6 +6,7 @@ After a change that is meant: `python -m tests.cli.test_render` writes tests/gol
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -16,7 +17,9 @@ from rich.console import Console, RenderableType
 from robotrading.cli.out import printable, rendered
 from robotrading.cli.render import RULE_WORDS, number, plan_view, summary_view
 from robotrading.cli.render_status import status_view
+from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Position
+from robotrading.domain.messages import Urgency
 from robotrading.domain.orders import Side
 from robotrading.domain.planning import RefusalRule
 from robotrading.domain.report import SessionReport
@@ -42,6 +45,9 @@ def views() -> dict[str, RenderableType]:
         found[f"plan_{name}"] = plan_view(make(), AGAIN)
         found[f"summary_{name}"] = summary_view(make())
     empty = State("embedded", "state/books/embedded/ledger.db", "", (), (), ())
+    alert = Alert("halted", "halted", Urgency.WARNING, f"trading is halted: {NASTY}", "`robotrading resume`", AT, AT)
+    grave = Alert("drawdown", "drawdown", Urgency.CRITICAL, "the account fell", "`robotrading halt`", AT, AT)
+    found["status_alerts"] = status_view(replace(empty, alerts=(grave, alert)), "this")
     return found | {"status": status_view(state(), "robotrading demo"), "status_empty": status_view(empty, "this")}
 
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from robotrading.domain.alerts import Alert
 from robotrading.domain.calls import BOUNDS, Tally
 from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.messages import Urgency, Waiting
 from robotrading.domain.orders import Fill, Intent, OrderType, Side, Ticket, TicketStatus
 from robotrading.domain.report import Outcome, SessionReport, StepResult
 from robotrading.domain.signals import Signal, Stance
@@ -122,3 +124,27 @@ def test_every_state_of_the_facts_can_be_told() -> None:
         meters.saw_facts(facts, judge(facts, NOW))
         assert value(meters, "robotrading_healthy") == 0
     assert LAST.bars_behind == 0
+
+
+def test_a_counter_is_there_before_its_first_event() -> None:
+    meters = Meters("1.0", "paper")
+    for kind in AssetClass:
+        for outcome in Outcome:
+            named = {"session_type": kind.value, "outcome": outcome.value}
+            assert value(meters, "sessions_completed_total", **named) == 0
+        assert value(meters, "trade_signals_total", action="long", asset_class=kind.value) == 0
+        assert value(meters, "robotrading_orders_total", session_type=kind.value, status="filled") == 0
+        assert value(meters, "robotrading_order_fill_seconds_count", session_type=kind.value) == 0
+
+
+def test_alerts_are_counted_by_rule_and_of_every_rule() -> None:
+    meters = Meters("1.0", "paper")
+    alert = Alert("session_failed:crypto", "session_failed", Urgency.CRITICAL, "it failed", "", NOW, NOW)
+    other = replace(alert, key="session_failed:bonds")
+    old = replace(alert, key="of_before", rule="of_before", urgency=Urgency.WARNING)
+    facts = replace(WELL, alerts=(alert, other, old), waiting=Waiting(given_up=3))
+    meters.saw_facts(facts, judge(facts, NOW))
+    assert value(meters, "robotrading_alerts_open", rule="session_failed", urgency="critical") == 2
+    assert value(meters, "robotrading_alerts_open", rule="halted", urgency="warning") == 0
+    assert value(meters, "robotrading_alerts_open", rule="of_before", urgency="warning") == 1
+    assert value(meters, "robotrading_outbox_given_up") == 3

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from robotrading.adapters.notify.report.words import clean, hide_accounts, mask
+from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Holding, Position
 from robotrading.domain.orders import Ticket
 from robotrading.service.facts import BrokerFacts, Facts, LastRun, SessionFacts
@@ -134,6 +135,21 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert that is open. `told_at` is None while nobody was told."""
+
+    rule: str
+    subject: str
+    urgency: str
+    found: str
+    remedy: str
+    raised_at: datetime
+    seen_at: datetime
+    told_at: datetime | None
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class EquityLine:
     """Net liquidation value at an instant."""
 
@@ -169,6 +185,7 @@ class Status:
     closed_today: int
     breakers: dict[str, bool]
     waiting_mails: int
+    alerts: tuple[AlertLine, ...]
     ledger_trouble: str
     ledger_read_at: datetime | None
     ledger_bytes: int
@@ -215,11 +232,18 @@ def status_document(facts: Facts, health: Health) -> Status:
         closed_today=book.closed_today,
         breakers=facts.breakers,
         waiting_mails=facts.waiting_mails,
+        alerts=tuple(_alert(one, hide) for one in facts.alerts),
         ledger_trouble=hide(book.trouble),
         ledger_read_at=book.read_at,
         ledger_bytes=book.size_bytes,
         free_bytes=facts.free_bytes,
     )
+
+
+def _alert(one: Alert, hide: Hidden) -> AlertLine:
+    subject = one.key.partition(":")[2]
+    words = (one.rule, hide(subject), one.urgency.value, hide(one.found), hide(one.remedy))
+    return AlertLine(*words, one.raised_at, one.seen_at, one.told_at, one.times)
 
 
 def _broker(one: BrokerFacts, hide: Hidden) -> BrokerLine:

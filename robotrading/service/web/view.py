@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from robotrading.adapters.notify.report.words import count, mask, spoken
+from robotrading.domain.messages import Urgency
 from robotrading.service.facts import Facts, LinkState
 from robotrading.service.health import Check, Health, Level
 from robotrading.service.supervisor import ProgramState
@@ -42,6 +43,18 @@ class CheckLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert that is open; `told` says when people heard of it last, or that it waits."""
+
+    level: str
+    name: str
+    found: str
+    since: str
+    told: str
+    remedy: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramLine:
     """A long-running program."""
 
@@ -65,6 +78,7 @@ class View:
     coming: str
     alarms: tuple[CheckLine, ...]
     checks: tuple[CheckLine, ...]
+    alerts: tuple[AlertLine, ...]
     sessions: tuple[SessionCard, ...]
     money: Money
     allocations: tuple[Allocation, ...]
@@ -100,6 +114,7 @@ def view(facts: Facts, health: Health, now: datetime) -> View:
         coming=coming(facts.sessions, now),
         alarms=tuple(alarms),
         checks=checks,
+        alerts=_alerts(facts, now, hide),
         sessions=tuple(session_card(one, now, hide) for one in facts.sessions),
         money=money(book, now),
         allocations=allocations(facts.sessions),
@@ -171,6 +186,22 @@ def _programs(facts: Facts, now: datetime, hide: Hidden) -> tuple[ProgramLine, .
         detail = ", ".join(part for part in parts if part)
         lines.append(ProgramLine(one.name, one.state.value, _PROGRAM_TONES.get(one.state, "calm"), detail))
     return tuple(lines)
+
+
+def _alerts(facts: Facts, now: datetime, hide: Hidden) -> tuple[AlertLine, ...]:
+    """The critical ones first, then the oldest."""
+    ordered = sorted(facts.alerts, key=lambda one: (one.urgency is not Urgency.CRITICAL, one.raised_at))
+    return tuple(
+        AlertLine(
+            one.urgency.value,
+            spoken(one.rule),
+            hide(one.found),
+            f"since {utc(one.raised_at)}, {from_now(one.raised_at, now)}",
+            f"told {from_now(one.told_at, now)}" if one.told_at else "told when the quiet hours end",
+            pieces(hide(one.remedy)),
+        )
+        for one in ordered
+    )
 
 
 def _services(facts: Facts) -> tuple[ProgramLine, ...]:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Holding, Position
 from robotrading.domain.claims import Lease
 from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.messages import Urgency
 from robotrading.domain.orders import Fill, Intent, OrderType, Side, Ticket, TicketStatus
 from robotrading.domain.report import Outcome
 from robotrading.service.facts import (
@@ -236,6 +238,16 @@ TROUBLE = replace(
     place="postgresql://trader:hunter2@db/robotrading",
     breakers={"yahoo": True, "alpha_vantage": True, "smtp": False},
     waiting_mails=2,
+    alerts=(
+        Alert(
+            "breaker_open:yahoo", "breaker_open", Urgency.CRITICAL, "yahoo has failed several times", "wait",
+            NOW - timedelta(minutes=20), NOW, 240, NOW - timedelta(minutes=20),
+        ),
+        Alert(
+            "halted", "halted", Urgency.WARNING, f"trading is halted: {HOSTILE}", "`robotrading resume` ends it",
+            NOW - timedelta(hours=2), NOW, 1440,
+        ),
+    ),
     free_bytes=310_000_000,
 )  # fmt: skip
 
