@@ -105,6 +105,11 @@ A drill:
 | `sessions`, `orders`, `seconds` | who took part, how many orders its first run sent, how long it took |
 | `folder` | its files; they are there only where it broke or `--keep` was given |
 
+`messages --json` prints a list with one object for each message and address, newest first: `letter_id`, `address` (its
+`channel` and `recipient`), `kind`, `urgency`, `subject`, `created_at`, `state` (`waiting`, `sent`, `merged` or
+`given_up`), `attempts`, `next_at`, `rule` and `reason` of the last failure, `digest` (the message that tells of it).
+`messages test --json` prints a list: `address`, and `reason` and `rule` where it was not taken.
+
 `selftest --list --json` prints a list: `name`, `story`, `holds`.
 
 `summary --json` prints one object:

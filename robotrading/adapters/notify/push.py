@@ -1,6 +1,6 @@
 """Pushes to phones, chats and webhooks through Apprise. Loading it costs 0.4 s and 50 MB: for short-lived processes.
 
-What Apprise 1.12 was seen to do, and what follows here: it answers with a result whose attempts carry the service's log
+What Apprise 2.2 was seen to do, and what follows here: it answers with a result whose attempts carry the service's log
 lines at WARNING and above; those name the HTTP status as `error=401`. At DEBUG it logs whole URLs with their tokens, so
 its logger never reaches ours. `retry` and `wait` of a URL let it sleep: the outbox does that, so they are put back to
 none. Its own deadline leaves a worker thread behind that holds up the end of the process, so the waiting is done here,

@@ -21,7 +21,7 @@ from robotrading.service.post.settings import OutboxSettings
 
 GREYLISTED = 300.0
 """Seconds before which a server that puts off a stranger need not be asked again."""
-_ASKED_TO_WAIT = frozenset({"put_off", "busy", "quota", "push_busy"})
+_ASKED_TO_WAIT = frozenset({"put_off", "full", "busy", "quota", "push_busy"})
 _ENDED = frozenset({*FOR_GOOD, "no_such_push", "forgotten"})
 _PUSH_IS_DOWN = frozenset({"push_url", "push_unreached", "push_timeout", "push_busy", "push_refused", "not_set_up"})
 _SPREAD = 0.25
