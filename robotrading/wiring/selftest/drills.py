@@ -191,8 +191,16 @@ DRILLS: tuple[Drill, ...] = (
     Drill(
         "absurd-quotes",
         "all prices, yesterday's closes too, are a hundredfold",
-        "no order beyond your bounds, nothing left open",
+        "the price source denies them: nothing is ordered",
         (_asked(FaultKind.QUOTES_ABSURD, amount="100"),),
+        expect=Expect.NOTHING_SENT,
+    ),
+    Drill(
+        "old-quotes",
+        "the broker hands out prices of yesterday as new",
+        _NOTHING,
+        (_asked(FaultKind.QUOTES_STALE, amount="86400"),),
+        expect=Expect.NOTHING_SENT,
     ),
     Drill("disk-full", "the ledger's disk fills up at an order", stroke=Stroke(Struck.DISK)),
     Drill(
