@@ -125,6 +125,15 @@ def test_of_a_refused_recipient_the_others_are_told_by_mail(office: Office, auth
     assert sorted(told) == ["ann@example.com", "cleo@example.com"]
 
 
+def test_of_a_refused_mail_its_own_recipient_is_told(office: Office, authority: trustme.CA, ca_file: str):
+    """The way is open; it was this mail that the server did not want."""
+    office.alarm = mail_to("ann@example.com")
+    office.post("report:big", *mail_to("ann@example.com"), text="y\n" * 20_000)
+    with serving(Mailbox(), authority, SSL, data_size_limit=20_000) as box:
+        office.round(account(box.port, SSL, ca_file))
+    assert headers_of(box, "Subject") == ["robotrading: mail to ann@example.com was given up"]
+
+
 def test_a_telling_that_is_given_up_itself_is_told_no_further(office: Office, authority: trustme.CA, ca_file: str):
     office.alarm = mail_to(*PEOPLE)
     office.post("report:1")
@@ -252,3 +261,10 @@ def test_the_same_letter_has_the_same_id_from_every_copy_and_every_way(
         send_directly([(letter, mail_to("ann@example.com"))], {Channel.MAIL: MailCarrier(settings, "another book")})
     first, second, other = headers_of(box, "Message-ID")
     assert first == second != other
+
+
+def test_each_recipients_mail_has_an_id_of_its_own(office: Office, authority: trustme.CA, ca_file: str):
+    office.post("report:1")
+    with serving(Mailbox(), authority, SSL) as box:
+        office.round(account(box.port, SSL, ca_file))
+    assert len(set(headers_of(box, "Message-ID"))) == len(PEOPLE)
