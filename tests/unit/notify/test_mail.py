@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 import socket
 import threading
 import time
@@ -280,6 +281,20 @@ def test_rare_troubles_are_sentences_too(make, error: Exception, rule: str):
     trouble = make(error, account(1, Security.SSL))
     assert trouble.rule == rule
     assert "check" in trouble.reason
+
+
+def test_too_many_logins_are_no_wrong_password():
+    """Gmail answers 454 for a while; the password is right."""
+    trouble = opening(smtplib.SMTPAuthenticationError(454, b"4.7.0 Too many login attempts"), account(1, Security.SSL))
+    assert trouble.rule == "refused"
+    assert "GMAIL_APP_PASSWORD" not in trouble.reason
+
+
+def test_a_sender_that_is_not_taken_now_need_not_be_changed(authority: trustme.CA, ca_file: str):
+    with serving(Mailbox(mail_from="451 4.7.1 slow down"), authority, Security.SSL) as box:
+        answers = send(account(box.port, Security.SSL, ca_file))
+    assert set(rules(answers).values()) == {"busy"}
+    assert "mail.sender" not in answers["ann@example.com"].reason
 
 
 def test_without_a_password_nothing_is_struck_out():
