@@ -55,7 +55,7 @@ class Sightings:
 
     def due(self, alert: Alert, now: datetime) -> int:
         """How many findings are to be written down now, 0 while that can wait."""
-        written = max(self._written.get(alert.key, alert.seen_at), alert.seen_at)
+        written = self._written.setdefault(alert.key, alert.seen_at)  # our own, or another copy's writing hides ours
         pause = min(_WRITTEN_EVERY, self._settings.clear / 4)
         return self.more(alert.key) if (now - written).total_seconds() >= pause else 0
 
