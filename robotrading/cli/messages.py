@@ -128,8 +128,12 @@ def send_messages(direct: Direct = False, config: ConfigPath = None) -> None:
 
     orders = _orders(config, None)
     if not direct:
-        messages.send_due(orders)
-    elif not messages.sent_directly(orders, sys.stdin):
+        notes, went = messages.send_due(orders).lines(), True
+    else:
+        went, notes = messages.sent_directly(orders, sys.stdin)
+    for note in notes:
+        typer.echo(note)
+    if not went:
         raise typer.Exit(Exit.FAILED)
 
 

@@ -94,14 +94,12 @@ def _mail(orders: Orders, day: date | None) -> None:
 
 def send_summary(week: Week = None, config: ConfigPath = None) -> None:
     """Post the week's summary to the outbox, once (used by `serve`)."""
-    import logging  # noqa: PLC0415
-
     from robotrading.wiring.books import Orders, load_config  # noqa: PLC0415
-    from robotrading.wiring.logs import log_program  # noqa: PLC0415
+    from robotrading.wiring.logs import log_command  # noqa: PLC0415
     from robotrading.wiring.summary import post_summary  # noqa: PLC0415
 
     orders = Orders(config)
-    log_program(load_config(orders))
+    log_command(load_config(orders))
     posted = post_summary(orders, week.date() if week else None)
     said = "was posted before" if not posted.new else f"is posted, for {len(posted.addresses)} addresses"
-    logging.getLogger(__name__).info("%s %s", posted.letter_id, said)
+    typer.echo(f"{posted.letter_id} {said}")

@@ -22,6 +22,7 @@ from robotrading.domain.orders import OrderType
 from robotrading.execution.quiet import restart, window
 from robotrading.portfolio.construct import Scheme
 from robotrading.service.settings import LEAST_TOKEN, is_weak
+from robotrading.service.weekly import parse as parse_weekly
 from robotrading.session.schedule import parse_schedule
 from robotrading.session.settings import SessionSettings, UniverseKind
 
@@ -188,6 +189,7 @@ def _quiet_times_are_times(config: Config) -> Iterator[Violation]:
         yield from _readable(("broker", "quiet_times", index), window, text)
     for index, text in enumerate(config.alerts.quiet_hours):
         yield from _readable(("alerts", "quiet_hours", index), window, text)
+    yield from _readable(("report", "weekly"), parse_weekly, config.report.weekly)
     minutes = broker.gateway_restart_minutes
     yield from _readable(("broker", "gateway_restart"), restart, broker.gateway_restart, minutes)
 

@@ -16,18 +16,18 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from robotrading.adapters.calendar_table import CalendarUnusable, TableCalendar
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass
-from robotrading.domain.ports import Broker, Clock, Ledger
+from robotrading.domain.ports import AlertBook, Broker, Clock, Ledger, Outbox
 from robotrading.execution.quiet import QuietTimes
+from robotrading.service.alerts.desk import Desk, Voice
 from robotrading.service.deeds import Deeds
-from robotrading.service.facts import Facts
 from robotrading.service.health import Level, judge
+from robotrading.service.line import status_line
 from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Sources
 from robotrading.service.manager import ServiceManager
 from robotrading.service.metrics import Meters
@@ -36,6 +36,7 @@ from robotrading.service.probe import Probe
 from robotrading.service.scheduler import Entry, Scheduler
 from robotrading.service.settings import ServiceSettings
 from robotrading.service.supervisor import Program, Supervisor
+from robotrading.service.telling import Couriers, Telling, TellingSettings
 from robotrading.service.watcher import Watcher
 from robotrading.service.web.app import make_app
 from robotrading.service.web.server import serving
@@ -55,16 +56,17 @@ _CALENDAR_SECONDS = 6 * 3600.0
 _CALENDAR_RETRY = 60.0
 _RESERVE = 15.0
 """Of the time for a stop: for ending what did not end when it was asked to."""
-_NEW_YORK = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What there is once the ledger is open. `ledger` is for what a person asks for."""
+    """What there is once the ledger is open. `ledger` is for what a person asks for, the rest for what people hear."""
 
     post: Post
     reader: Reader
     ledger: Ledger
+    outbox: Outbox
+    alerts: AlertBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ class Hooks:
 
     ways: Ways
     stepped: Callable[[AssetClass, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How the daemon speaks to people who do not look: rules, who speaks to whom, and who carries it."""
+
+    settings: TellingSettings
+    voice: Voice
+    couriers: Couriers
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Setup:
     calendar: Callable[[date], Awaitable[TableCalendar]]
     open: Callable[[], AbstractContextManager[Opened]]
     staff: Callable[[Opened, Hooks], Helpers]
+    speech: Speech
     manager: ServiceManager = field(default_factory=ServiceManager)
 
 
@@ -191,7 +203,13 @@ class _Daemon:
         self._task("probe", self.probe.run())
         self._task("lookout", self.lookout.run(opened.reader))
         self._task("status", self._tell_status())
+        self._task("telling", self._telling(opened).run())
         self._task("scheduler", self._keep_schedule(occasions))
+
+    def _telling(self, opened: Opened) -> Telling:
+        speech = self.setup.speech
+        desk = Desk(opened.alerts, opened.outbox, speech.settings.alerts, speech.voice, self.clock)
+        return Telling(lambda: self.lookout.facts, desk, opened.outbox, speech.couriers, speech.settings, self.clock)
 
     def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.tasks[name] = asyncio.create_task(work, name=name)
@@ -336,7 +354,7 @@ class _Daemon:
         occasions, scheduler = self.occasions, self.scheduler
         if occasions is not None:
             occasions.stopping = True
-        await _cancelled([self.tasks["scheduler"], self.tasks["status"]])
+        await _cancelled([self.tasks["scheduler"], self.tasks["status"], self.tasks["telling"]])
         self.ways.wind_down.set()
         if scheduler is not None:
             for one in await scheduler.drain(left(reserve)):
@@ -362,24 +380,6 @@ class _Daemon:
             await self.occasions.drain(1.0)
             await self.occasions.told(0.0)
         await asyncio.wait([self.tasks["supervisor"]], timeout=_BEAT_SECONDS)
-
-
-def status_line(facts: Facts, now: datetime) -> str:
-    """Able to trade or why not, positions, what was closed today, the day's gain."""
-    book = facts.book
-    positions = sum(position.quantity > 0 for position in book.owned)
-    said = [judge(facts, now).sentence, f"{positions} active positions", f"{book.closed_today} closed today"]
-    gain = day_gain(facts, now)
-    if gain is not None:
-        said.append(f"{gain:+,.2f} {book.currency} today")
-    return "; ".join(said)
-
-
-def day_gain(facts: Facts, now: datetime) -> float | None:
-    """The newest equity less the first one of the day in New York, None where less than two are known."""
-    today = now.astimezone(_NEW_YORK).date()
-    points = [point.value for point in facts.book.equity if point.at.astimezone(_NEW_YORK).date() == today]
-    return float(points[-1] - points[0]) if len(points) > 1 else None
 
 
 async def _cancelled(tasks: Any) -> None:

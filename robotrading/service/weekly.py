@@ -40,7 +40,7 @@ def parse(text: str) -> Weekly:
         moment = time(hour, minute)
     except ValueError as error:
         raise ValueError(
-            f"report.weekly {text[:60]!r} is no moment of a week; write a day and a time, e.g. 'Sat 09:00' or "
+            f"{text[:60]!r} is no moment of a week; write a day and a time, e.g. 'Sat 09:00' or "
             "'Sun 18:30 Europe/London', or '' for never"
         ) from error
     return Weekly(weekday, moment, _zone(" ".join(zone), text))
@@ -53,7 +53,7 @@ def _zone(name: str, text: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones is no zone
         raise ValueError(
-            f"report.weekly {text[:60]!r}: there is no time zone {name[:40]!r}; write one like Europe/London or "
+            f"{text[:60]!r}: there is no time zone {name[:40]!r}; write one like Europe/London or "
             "America/New_York, or none for New York time"
         ) from error
 

@@ -5,7 +5,6 @@ Entry points: `listed`, `shown`, `send_now`, `retried`, `tested`, `send_due`, `s
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,10 +23,8 @@ from robotrading.domain.report import Message
 from robotrading.service.post.direct import send_directly
 from robotrading.service.post.postman import Round
 from robotrading.wiring.books import Book, Orders, book_for, load_config
-from robotrading.wiring.logs import log_command, log_program
+from robotrading.wiring.logs import log_command
 from robotrading.wiring.post import addresses_for, carriers_for, opened_outbox, postman_for
-
-log = logging.getLogger(__name__)
 
 _SEARCHED = 10_000
 
@@ -87,33 +84,34 @@ def tested(orders: Orders, channels: Collection[Channel]) -> list[Tested]:
 
 
 def send_due(orders: Orders) -> Round:
-    """One round for the service, then forget what is old; the log says what became of each. Raises `LedgerError`."""
+    """One round for the service, then forget what is old. Raises `LedgerError`."""
     config = load_config(orders)
-    log_program(config)
+    log_command(config)
     book = book_for(config, orders)
     done = _round(config, book)
-    _log(done)
     with opened_outbox(book) as outbox:
         outbox.forget(SystemClock().now() - timedelta(days=config.outbox.keep_days))
     return done
 
 
-def sent_directly(orders: Orders, lines: Iterable[str]) -> bool:
-    """Letters as JSON lines, sent to the addresses of their kind without the outbox; whether one of each arrived."""
+def sent_directly(orders: Orders, lines: Iterable[str]) -> tuple[bool, list[str]]:
+    """Letters as JSON lines, sent to the addresses of their kind without the outbox.
+
+    Whether each of them arrived somewhere, and sentences on what became of them.
+    """
     config = load_config(orders)
-    log_program(config)
+    log_command(config)
     letters = [_decoded(line) for line in lines if line.strip()]
     posts = [(letter, addresses_for(config, letter.kind)) for letter in letters]
     answers = send_directly(posts, carriers_for(config, book_for(config, orders).root.name))
+    notes = []
     for (letter, _), known in zip(posts, answers, strict=True):
         for address, skip in known.items():
-            if skip is None:
-                log.info("sent without the outbox: %s to %s", letter.letter_id, address.recipient)
-            else:
-                log.error("not sent: %s to %s: %s", letter.letter_id, address.recipient, skip.reason)
+            way = f"{letter.letter_id} to {address.recipient}"
+            notes.append(f"not sent: {way}: {skip.reason}" if skip else f"sent without the outbox: {way}")
         if not known:
-            log.error("not sent: %s: neither mail nor push is set up", letter.letter_id)
-    return all(None in known.values() for known in answers)
+            notes.append(f"not sent: {letter.letter_id}: neither mail nor push is set up")
+    return all(None in known.values() for known in answers), notes
 
 
 def encoded(letter: Letter) -> str:
@@ -135,11 +133,6 @@ def _book(orders: Orders) -> Book:
 def _round(config: Config, book: Book, *, hurry: bool = False) -> Round:
     with opened_outbox(book) as outbox:
         return postman_for(config, outbox, SystemClock(), book).round(hurry=hurry)
-
-
-def _log(done: Round) -> None:
-    for line in done.lines():
-        (log.info if line.startswith(("sent", "told")) else log.warning)("%s", line)
 
 
 def _found(outbox: Outbox, words: str) -> str:

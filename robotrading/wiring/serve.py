@@ -17,11 +17,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from secrets import randbelow
 
 from robotrading import __version__
 from robotrading.adapters.clock import SystemClock
+from robotrading.adapters.ledger.alert_book import SqlAlertBook
+from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.ledger.positions import SqlPositionBook
 from robotrading.config.environment import VARIABLES
 from robotrading.config.model import Config
@@ -29,35 +32,39 @@ from robotrading.domain.claims import Claim
 from robotrading.domain.errors import ConfigError, RobotradingError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import Broker, Ledger
-from robotrading.domain.report import Message, SessionReport
+from robotrading.domain.report import SessionReport
 from robotrading.execution.quiet import QuietTimes
+from robotrading.service.alerts.lives import Life
 from robotrading.service.calendar import current_calendar
-from robotrading.service.daemon import Hooks, Opened, Setup, serve
-from robotrading.service.lookout import Place, Reader
+from robotrading.service.daemon import GAVE_UP, Hooks, Opened, Setup, serve
+from robotrading.service.lookout import Place, Reader, Shelves
 from robotrading.service.manager import manager_from
 from robotrading.service.occasions import Helpers, Trade
 from robotrading.service.scheduler import Entry
 from robotrading.service.supervisor import Program
+from robotrading.service.trades import RecentTrades
 from robotrading.session.bereaved import Occasion, conclude, conclude_claim
-from robotrading.session.due import Missed
 from robotrading.session.job import Job
 from robotrading.session.lease import Post
 from robotrading.session.lock import AlreadyRunning, held, session_lock
-from robotrading.session.processes import Child, Ways, command, give_way, run_children, stop_group
+from robotrading.session.processes import Child, Ways, command, run_children
 from robotrading.session.schedule import parse_schedule
 from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_embedded, load_config
 from robotrading.wiring.logs import log_command, log_program, log_service
 from robotrading.wiring.pace import share_pace
+from robotrading.wiring.people import People, speech_for
 from robotrading.wiring.timetable import TABLE
 
 log = logging.getLogger(__name__)
 
 GATEWAY_PROGRAM = "gateway"
-PRICES, MAIL, DATABASE = ("ALPHA_VANTAGE_KEY",), "GMAIL_APP_PASSWORD", "ROBOTRADING_DATABASE_URL"
+ONLY = "this machine"
+"""Who holds a book that has the pretend gateway inside: nobody else can."""
+PRICES, MAIL = ("ALPHA_VANTAGE_KEY",), ("GMAIL_APP_PASSWORD", "ROBOTRADING_PUSH_URLS")
+DATABASE = "ROBOTRADING_DATABASE_URL"
 """Which secrets a child may need."""
 _EMBEDDED_ACCOUNT = "DU1000001"  # as in wiring/gateway.py, which brings the pretend exchange along
 _ORPHAN_SECONDS = 30.0
-_DELIVER_SECONDS = 300.0
 _GATEWAY_STOP_SECONDS = 10.0
 _CLIENT_IDS_FROM, _CLIENT_IDS = 1_000, 99_000
 """Above the base id: where a copy takes the id of its look at the broker by chance."""
@@ -74,7 +81,14 @@ def serve_config(file: Path | None) -> int:
     book = book_for(config, orders)
     with ExitStack() as stack:
         stack.enter_context(_alone(book, embedded=is_embedded(config, orders)))
-        return asyncio.run(serve(_Parts(orders, config, book, secrets).setup()))
+        holder, now = holder_name(), SystemClock().now()
+        life = Life.begin(config.state_dir / "lives" / book.root.name, holder, now)
+        if is_embedded(config, orders):
+            holder = ONLY
+        code = asyncio.run(serve(_Parts(orders, config, book, holder, now, life.last_end, secrets).setup()))
+        if code != GAVE_UP:
+            life.goodbye()
+        return code
 
 
 def _withheld() -> dict[str, str]:
@@ -102,16 +116,24 @@ def _alone(book: Book, *, embedded: bool) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the daemon is made of; `secrets` are by the names of their variables."""
+    """What the daemon is made of; `secrets` are by the names of their variables, `last_end` is of the life before."""
 
     orders: Orders
     config: Config
     book: Book
+    holder: str
+    started_at: datetime
+    last_end: str
     secrets: Mapping[str, str] = field(repr=False)
 
     def given(self, *names: str) -> dict[str, str]:
         """These secrets, for a child's environment."""
         return {name: self.secrets[name] for name in names if name in self.secrets}
+
+    @property
+    def people(self) -> People:
+        """Those who tell people."""
+        return People(self.orders.file, self.given(*MAIL, DATABASE))
 
     @property
     def embedded(self) -> bool:
@@ -125,7 +147,7 @@ class _Parts:
         return Setup(
             settings=service,
             clock=SystemClock(),
-            place=self._place(),
+            place=self.place,
             entries=[
                 Entry(kind, parse_schedule(config.sessions[kind].schedule, kind), service.catch_up)
                 for kind in config.enabled
@@ -136,24 +158,28 @@ class _Parts:
             calendar=lambda today: current_calendar(config.state_dir / TABLE, today),
             open=self._open,
             staff=lambda opened, hooks: self._staff(opened, hooks, port),
+            speech=speech_for(config, self.people, book.root.name.replace("-", " ", 1)),
             manager=manager_from(os.environ),
         )
 
-    def _place(self) -> Place:
+    @property
+    def place(self) -> Place:
+        """What does not change while the service runs."""
         config, book = self.config, self.book
         sessions = {kind: (one.enabled, one.schedule, one.deadline) for kind, one in config.sessions.items()}
         return Place(
             version=__version__,
             mode=book.mode,
             place="PostgreSQL" if book.url else str(book.root / "ledger.db"),
-            holder=holder_name(),
+            holder=self.holder,
             lease=book.account,
             folder=config.state_dir,
             path=None if book.url else book.root / "ledger.db",
             account_id=_EMBEDDED_ACCOUNT if self.embedded else config.broker.account,
             currency=config.capital.currency,
-            started_at=SystemClock().now(),
+            started_at=self.started_at,
             sessions=sessions,
+            last_end=self.last_end,
         )
 
     def _gateway(self, port: int) -> Program:
@@ -188,19 +214,20 @@ class _Parts:
     @contextmanager
     def _open(self) -> Iterator[Opened]:
         with self.book.service() as (database, ledger, claims):
-            holder = "this machine" if self.embedded else holder_name()
-            post = Post(claims, SystemClock(), self.book.account, holder)
-            reader = Reader(self._place(), SystemClock(), ledger, SqlPositionBook(database), claims)
-            yield Opened(post, reader, ledger)
+            post = Post(claims, SystemClock(), self.book.account, self.holder)
+            outbox, alerts = SqlOutbox(database), SqlAlertBook(database)
+            shelves = Shelves(outbox, alerts, RecentTrades(ledger))
+            reader = Reader(self.place, SystemClock(), ledger, SqlPositionBook(database), claims, shelves)
+            yield Opened(post, reader, ledger, outbox, alerts)
 
     def _staff(self, opened: Opened, hooks: Hooks, port: int) -> Helpers:
-        ledger, people = opened.ledger, _People(self)
+        ledger, people = opened.ledger, self.people
         sessions = _Sessions(self, ledger, hooks, port)
 
         def epitaph(claim: Claim) -> SessionReport:
             return conclude_claim(claim, ledger, self.book.mode, SystemClock().now())
 
-        return Helpers(sessions.run, sessions.settled, ledger.report, epitaph, people.deliver, people.alarm)
+        return Helpers(sessions.run, sessions.settled, ledger.report, epitaph, people.deliver, people.missed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,52 +279,6 @@ class _Sessions:
 async def _follow(trade: Trade, ways: Ways) -> None:
     await trade.held.lost.wait()
     ways.let_go.set()
-
-
-@dataclass(frozen=True, slots=True)
-class _People:
-    """Reports and alarms; drawing and mailing are a child's work."""
-
-    parts: _Parts
-
-    async def deliver(self, report: SessionReport) -> Sequence[str]:
-        """Pages beside the run's files, and mail where it is set up; notes for the log."""
-        words = ["session-report", report.run_id]
-        if self.parts.orders.file:
-            words += ["--config", str(self.parts.orders.file.absolute())]
-        process = await asyncio.create_subprocess_exec(
-            *command(*words),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, **self.parts.given(MAIL, DATABASE)},
-        )
-        give_way(process)
-        try:
-            async with asyncio.timeout(_DELIVER_SECONDS):
-                said, _ = await process.communicate()
-        finally:
-            await stop_group(process)
-        return said.decode(errors="replace").splitlines()
-
-    async def alarm(self, missed: Missed) -> Sequence[str]:
-        """A short mail: a session was not run."""
-        kind, due = missed.occurrence.kind, missed.occurrence.due_at
-        subject = f"robotrading: the {kind} session due at {due:%Y-%m-%d %H:%M} UTC was not run"
-        text = f"The {kind} session was not run: {missed.reason}.\n\n`robotrading run {kind}` runs it now.\n"
-        page = f"<p>{text}</p>"
-        return await asyncio.to_thread(_mail, self.parts.config, Message(subject, text, page))
-
-
-def _mail(config: Config, message: Message) -> Sequence[str]:
-    from robotrading.adapters.notify.mail import MailNotifier  # noqa: PLC0415
-    from robotrading.adapters.notify.nomail import how_to_set_up, missing  # noqa: PLC0415
-
-    if missing(config.mail):
-        return [how_to_set_up(config.mail)]
-    told = MailNotifier(config.mail, SystemClock()).send(message, config.mail.recipients)
-    return [str(skip) for skip in told.values() if skip is not None]
 
 
 def deliver_run(file: Path | None, run_id: str) -> Sequence[str]:

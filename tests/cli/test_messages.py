@@ -190,13 +190,13 @@ def test_a_test_without_any_channel_says_what_to_set_up(desk: Desk):
     assert "ROBOTRADING_PUSH_URLS" in done.stderr
 
 
-def test_the_services_child_makes_a_round_quietly(desk: Desk):
+def test_the_services_child_makes_a_round_and_says_what_became_of_it(desk: Desk):
     desk.post("report:one")
     with serving(Mailbox(), desk.authority, SSL) as box:
         desk.over(box.port)
         done = desk.ask("send-messages")
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "sent: " in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("sent: ") == 2
     assert sorted(box.recipients) == ["ann@example.com", "bob@example.com"]
 
 
@@ -212,11 +212,12 @@ def test_letters_on_standard_input_leave_without_a_ledger(desk: Desk):
         desk.over(box.port)
         desk.variables["ROBOTRADING_PUSH_URLS"] = f"json://127.0.0.1:{phone.port}/{SECRET}"
         done = desk.tell(lines + "\n\n", "send-messages", "--direct")
-        assert (done.returncode, done.stdout) == (0, "")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count("sent without the outbox: ") == 6
         assert len(phone.taken) == 2
         assert sorted(box.recipients) == ["ann@example.com"] * 2 + ["bob@example.com"] * 2
         phone.status = 500
     assert desk.tell(lines, "send-messages", "--direct").returncode == 4
     assert desk.tell("{", "send-messages", "--direct").returncode == 4
     desk.variables.clear()
-    assert "neither mail nor push is set up" in desk.tell(lines, "send-messages", "--direct").stderr
+    assert "neither mail nor push is set up" in desk.tell(lines, "send-messages", "--direct").stdout

@@ -15,7 +15,7 @@ from robotrading.adapters.ibkr.callbacks import market_rule_topic
 from robotrading.adapters.ibkr.codes import NO_QUOTE
 from robotrading.adapters.ibkr.connection import Connection
 from robotrading.adapters.ibkr.contracts import contract_for, market_rule_id, only_match, refined
-from robotrading.adapters.ibkr.quotes import is_enough, quote_of
+from robotrading.adapters.ibkr.quotes import Times, is_enough, quote_of
 from robotrading.adapters.ibkr.requests import EarlyEnd, RequestRefused, Rows
 from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.adapters.ibkr.settings import GatewaySettings
@@ -46,6 +46,7 @@ class MarketAsker:
         self._clock = clock
         self._rules = rules
         self._require_connection = require
+        self._times = Times()
 
     async def refine(self, instruments: Sequence[Instrument]) -> Mapping[Instrument, Instrument | Skip]:
         """The instruments with the broker's own tick, lot and minimum size; those asked lately are remembered."""
@@ -95,7 +96,8 @@ class MarketAsker:
     async def _quote(self, instrument: Instrument) -> Quote | Skip:
         contract, connection = contract_for(instrument), self._connection
         early_end = EarlyEnd(
-            partial(is_enough, instrument), lambda req_id: connection.send(lambda client: client.cancelMktData(req_id))
+            partial(is_enough, instrument, times=self._times.expected),
+            lambda req_id: connection.send(lambda client: client.cancelMktData(req_id)),
         )
         why, rule = "nothing has a price", "no_price"
         try:
@@ -110,6 +112,7 @@ class MarketAsker:
             self._require_connection()
             ticks, why, rule = [], str(error), "timeout"
         quote, broken = quote_of(instrument, ticks, self._clock.now()), connection.lines.broken_farms()
+        self._times.note(quote)
         if broken and rule in ("timeout", "no_price"):
             why, rule = f"{why}; the gateway says: {broken}", "data_farm"
         return quote or Skip(instrument.symbol, "quotes", f"no quote for {instrument}: {why}", rule)

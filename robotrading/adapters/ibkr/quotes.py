@@ -49,13 +49,35 @@ def traded_at(ticks: Rows, *, delayed: bool) -> datetime | None:
     return datetime.fromtimestamp(times[-1], UTC) if times and 0 < times[-1] < _LATEST else None
 
 
-def is_enough(instrument: Instrument, ticks: Rows) -> bool:
+def is_enough(instrument: Instrument, ticks: Rows, *, times: bool = True) -> bool:
     """Both sides and the last price are there: no need to wait the eleven seconds that a snapshot may take.
 
-    Of a share its time belongs to it; other kinds may never have one.
+    Of a share its time belongs to it, unless the gateway sends no `times`; other kinds may never have one.
     """
-    timed = instrument.sec_type is not SecType.STOCK or any(kind in TIMES for kind, _ in ticks)
+    timed = not times or instrument.sec_type is not SecType.STOCK or any(kind in TIMES for kind, _ in ticks)
     return timed and prices_of(ticks).keys() >= ENOUGH
+
+
+class Times:
+    """Whether this gateway tells when shares were traded: taken for granted until so many whole quotes had no time.
+
+    Without it every quote would be waited for to the end of its snapshot.
+    """
+
+    PATIENCE = 20
+
+    def __init__(self) -> None:
+        self._seen, self._missing = False, 0
+
+    @property
+    def expected(self) -> bool:
+        return self._seen or self._missing < self.PATIENCE
+
+    def note(self, quote: Quote | None) -> None:
+        """What came of one share's quote."""
+        if quote is not None and quote.instrument.sec_type is SecType.STOCK and quote.last is not None:
+            self._seen = self._seen or quote.traded_at is not None
+            self._missing += quote.traded_at is None
 
 
 def quote_of(instrument: Instrument, ticks: Rows, at: datetime) -> Quote | None:

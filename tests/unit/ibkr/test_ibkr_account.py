@@ -14,7 +14,7 @@ from robotrading.adapters.ibkr.contracts import contract_for
 from robotrading.adapters.ibkr.library import Contract, Order
 from robotrading.adapters.ibkr.listings import Reading, completed_orders_of, open_orders_of
 from robotrading.adapters.ibkr.orders import is_ours
-from robotrading.adapters.ibkr.quotes import is_enough, quote_of
+from robotrading.adapters.ibkr.quotes import Times, is_enough, quote_of
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.domain.errors import BrokerUnavailable, ConfigError
 from robotrading.domain.orders import Side, TicketStatus
@@ -177,6 +177,19 @@ def test_the_time_of_a_shares_last_trade_is_waited_for_too() -> None:
     prices = [(1, 99.0), (2, 100.0), (4, 99.5)]
     assert not is_enough(AAPL, prices)
     assert is_enough(AAPL, [*prices, (45, "1758900000")])
+    assert is_enough(AAPL, prices, times=False)
+
+
+def test_a_gateway_that_never_tells_times_is_not_waited_for():
+    prices = [(1, 99.0), (2, 100.0), (4, 99.5)]
+    without = quote_of(AAPL, prices, datetime(2025, 9, 26, tzinfo=UTC))
+    times = Times()
+    for _ in range(Times.PATIENCE):
+        assert times.expected
+        times.note(without)
+    assert not times.expected
+    times.note(quote_of(AAPL, [*prices, (45, "1758900000")], datetime(2025, 9, 26, tzinfo=UTC)))
+    assert times.expected
 
 
 def test_the_last_trade_has_the_time_of_the_same_kind_of_data_as_the_prices() -> None:
