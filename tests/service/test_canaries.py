@@ -81,7 +81,7 @@ def test_no_secret_is_in_anything_that_the_service_leaves(service: Callable[...,
         config.write_text(config.read_text().replace("[synthetic]", "[yahoo, alpha_vantage, synthetic]"))
         one.start()
         one.until_ready()
-        one.until(lambda: "logged in" in one.get("/health/detailed")[1], what="the broker")
+        one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
         seen = environments(one)
         assert one.post("/run/crypto")[0] == 200
         one.until(lambda: one.session().get("step"), what="the session")

@@ -76,7 +76,7 @@ def copies(tmp_path: Path, trading_days: Path, postgres_url: str) -> Iterator[Ma
 def able(copy: Service) -> bool:
     """Logged in beside the other copy, and nothing else missing."""
     status, said = copy.get("/health/detailed")
-    return status == 200 and "logged in" in said
+    return status == 200 and "logged in to" in said
 
 
 def last(copy: Service) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def test_it_starts_serves_runs_a_session_and_stops_within_its_time(service: Make
     one.start()
     one.until_ready()
     assert one.get("/ping")[0] == 200
-    one.until(lambda: one.get("/health")[0] == 200 and "logged in" in one.get("/health/detailed")[1], what="the broker")
+    one.until(lambda: one.get("/health")[0] == 200 and "logged in to" in one.get("/health/detailed")[1], what="the broker")
     status, said = one.post("/run/crypto")
     assert status == 200, said
     one.until(lambda: one.session().get("running_run"), what="the session")
@@ -55,7 +55,7 @@ def test_what_a_session_needs_is_not_loaded(service: Make) -> None:
     one = service(environment={"PYTHONPROFILEIMPORTTIME": "1"})
     one.start()
     one.until_ready()
-    one.until(lambda: "logged in" in one.get("/health/detailed")[1], what="the broker")
+    one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
     one.signal(signal.SIGTERM)
     assert one.ended() == 0
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in one.output.splitlines() if "|" in line}
@@ -67,7 +67,7 @@ def test_a_stop_in_a_session_lets_it_write_its_report(service: Make) -> None:
     one = service()
     one.start()
     one.until_ready()
-    one.until(lambda: "logged in" in one.get("/health/detailed")[1], what="the broker")
+    one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
     assert one.post("/run/crypto")[0] == 200
     one.until(lambda: one.session().get("step"), what="a step of the session")
     one.signal(signal.SIGTERM)
@@ -101,7 +101,7 @@ def test_a_killed_service_leaves_nothing_and_its_successor_works(service: Make) 
     one = service()
     one.start()
     one.until_ready()
-    one.until(lambda: "logged in" in one.get("/health/detailed")[1], what="the broker")
+    one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
     assert one.post("/run/crypto")[0] == 200
     one.until(lambda: one.session().get("step"), what="a step of the session")
     one.signal(signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_a_killed_service_leaves_nothing_and_its_successor_works(service: Make) 
     one.said.clear()
     one.start()
     one.until_ready()
-    one.until(lambda: "logged in" in one.get("/health/detailed")[1], what="the broker")
+    one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
     assert one.post("/run/crypto")[0] == 200
     one.until(lambda: (one.session().get("last") or {}).get("outcome") in {"done", "nothing_to_do"}, what="a good run")
     one.signal(signal.SIGTERM)
