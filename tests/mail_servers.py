@@ -78,7 +78,7 @@ class Mailbox:
 def serving(
     box: Mailbox, authority: trustme.CA, security: Security, name: str = "localhost", **options
 ) -> Iterator[Mailbox]:
-    """The server in a thread of its own, on a port the system chose."""
+    """The server in a thread of its own, on the box's port, or where that is 0 on one that the system chooses."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name, key_type=trustme.KeyType.ECDSA).configure_cert(context)
     starttls = security is Security.STARTTLS
@@ -97,7 +97,7 @@ def serving(
             **options,
         )
 
-    listening = loop.create_server(protocol, "127.0.0.1", 0, ssl=None if starttls else context)
+    listening = loop.create_server(protocol, "127.0.0.1", box.port, ssl=None if starttls else context)
     server = loop.run_until_complete(listening)
     box.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0
 _POST_SECONDS = 2.0
-_WEEK_SECONDS = 60.0
+_WEEK_SECONDS = 15.0
 _AFTER_TROUBLE = timedelta(minutes=1)
 
 
