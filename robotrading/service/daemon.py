@@ -40,6 +40,7 @@ from robotrading.service.telling import Couriers, Telling, TellingSettings
 from robotrading.service.watcher import Watcher
 from robotrading.service.web.app import make_app
 from robotrading.service.web.server import serving
+from robotrading.service.web.stored import NoPages, Pages
 from robotrading.session.due import interrupted
 from robotrading.session.lease import Post
 from robotrading.session.processes import Counted, Ways
@@ -91,7 +92,7 @@ class Setup:
     """A daemon's parts that know the outside; `wiring/serve.py` fills it in.
 
     `open` opens and migrates the ledger and blocks while it does. `calendar` is the table of trading days, made anew
-    where it must be. `staff` are those who run sessions and tell people, given the ledger.
+    where it must be. `staff` are those who run sessions and tell people, given the ledger. `pages` lie on the disk.
     """
 
     settings: ServiceSettings
@@ -106,6 +107,7 @@ class Setup:
     staff: Callable[[Opened, Hooks], Helpers]
     speech: Speech
     manager: ServiceManager = field(default_factory=ServiceManager)
+    pages: Pages = field(default_factory=NoPages)
 
 
 async def serve(setup: Setup) -> int:
@@ -183,7 +185,8 @@ class _Daemon:
         if not settings.port:
             log.warning("service.port is 0: nothing is served over HTTP")
             return
-        app = make_app(lambda: self.lookout.facts, self.meters, self.clock, settings, Deeds(self._desk, self.clock))
+        deeds = Deeds(self._desk, self.clock)
+        app = make_app(lambda: self.lookout.facts, self.meters, self.clock, settings, deeds, self.setup.pages)
         await stack.enter_async_context(serving(app, settings))
 
     def _desk(self) -> tuple[Occasions, Ledger, Supervisor] | None:

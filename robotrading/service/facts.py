@@ -17,7 +17,7 @@ from robotrading.domain.claims import Lease
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.messages import Waiting
 from robotrading.domain.orders import Ticket
-from robotrading.domain.report import Outcome
+from robotrading.domain.report import Ended, Outcome
 from robotrading.service.supervisor import Standing
 
 
@@ -143,6 +143,10 @@ class BookFacts:
     trades: tuple[ClosedTrade, ...] = ()
     dead_copies: tuple[str, ...] = ()
     """Other copies that claimed a run, have not ended it, and do not hold the account any more."""
+    ended: tuple[Ended, ...] = ()
+    """The newest runs that have a report, newest first."""
+    summaries: tuple[date, ...] = ()
+    """The weeks whose summary lies on this host as a page, newest first; a week goes by its last day."""
 
     @property
     def in_doubt(self) -> tuple[Ticket, ...]:

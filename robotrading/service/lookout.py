@@ -14,7 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from robotrading.domain.alerts import Alert
@@ -36,6 +36,7 @@ from robotrading.service.facts import (
     SessionFacts,
     WeightPair,
 )
+from robotrading.service.folders import kept_days, newest_file, size_of
 from robotrading.service.occasions import Running
 from robotrading.service.supervisor import Standing
 from robotrading.session.due import SUPERSEDED, UNWATCHED
@@ -43,6 +44,7 @@ from robotrading.session.due import SUPERSEDED, UNWATCHED
 log = logging.getLogger(__name__)
 
 CURVE = timedelta(days=120)
+HISTORY = 200
 _RECENT = timedelta(days=3)
 _DAY = timedelta(days=1)
 _CLAIM_GRACE = timedelta(seconds=60)
@@ -68,6 +70,8 @@ class Place:
     last_end: str = ""
     backups: Path | None = None
     """The folder whose newest file is the newest backup."""
+    summaries: Path | None = None
+    """The folder with the weeks' pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class Reader:
     def read(self, calendar: Calendar | None, account_id: str, hearers: Hearers) -> Reading:
         """Everything that is asked of the ledger. Raises `LedgerError`."""
         now, ledger = self._clock.now(), self._ledger
-        ended = ledger.ended()
+        ended = ledger.ended(HISTORY)
         last = self._last_runs(ended, calendar, hearers)
         days = {kind: calendar.trading_day(kind, now) if calendar else now.date() for kind in self._place.sessions}
         claims = self._claims.occurrences(now - _RECENT)
@@ -150,9 +154,11 @@ class Reader:
             equity=tuple(EquityPoint(at, value) for at, value in ledger.equity(account_id, now - CURVE)),
             currency=self._place.currency,
             lease=lease,
-            size_bytes=_size(self._place.path),
+            size_bytes=size_of(self._place.path),
             trades=tuple(shelves.trades(now - _DAY)) if shelves else (),
             dead_copies=dead_copies(claims, self._place.holder, lease, now),
+            ended=tuple(ended),
+            summaries=kept_days(self._place.summaries),
         )
         missed = {kind: self._missed(kind, claims) for kind in days}
         if shelves is None:
@@ -365,27 +371,3 @@ def dead_copies(claims: Sequence[Claim], own: str, lease: Lease | None, now: dat
         if claim.finished_at is None and claim.holder not in {own, holder} and now - claim.claimed_at > _CLAIM_GRACE
     }
     return tuple(sorted(dead))
-
-
-def newest_file(folder: Path | None) -> datetime | None:
-    """When the newest file of a folder was written; None where there is none."""
-    if folder is None:
-        return None
-    try:
-        newest = max((entry.stat().st_mtime for entry in folder.iterdir() if entry.is_file()), default=None)
-    except OSError:
-        return None
-    return None if newest is None else datetime.fromtimestamp(newest, UTC)
-
-
-def _size(path: Path | None) -> int:
-    """Of the file and what belongs to it."""
-    if path is None:
-        return 0
-    total = 0
-    for suffix in ("", "-wal"):
-        try:
-            total += path.with_name(path.name + suffix).stat().st_size
-        except OSError:
-            continue
-    return total

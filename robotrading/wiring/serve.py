@@ -53,6 +53,7 @@ from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_emb
 from robotrading.wiring.logs import log_command, log_program, log_service
 from robotrading.wiring.pace import share_pace
 from robotrading.wiring.people import People, speech_for
+from robotrading.wiring.stored_pages import StoredPages, summaries_of
 from robotrading.wiring.timetable import TABLE
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,7 @@ class _Parts:
             staff=lambda opened, hooks: self._staff(opened, hooks, port),
             speech=speech_for(config, self.people, book.root.name.replace("-", " ", 1)),
             manager=manager_from(os.environ),
+            pages=StoredPages(book),
         )
 
     @property
@@ -180,6 +182,7 @@ class _Parts:
             started_at=self.started_at,
             sessions=sessions,
             last_end=self.last_end,
+            summaries=summaries_of(book),
         )
 
     def _gateway(self, port: int) -> Program:

@@ -22,8 +22,9 @@ from robotrading.adapters.notify.weekly.figures import WeekFigures
 from robotrading.config.model import Config
 from robotrading.domain.messages import Address, Letter, LetterKind, Urgency
 from robotrading.service.weekly import letter_id
-from robotrading.wiring.books import Orders, book_for, load_config
+from robotrading.wiring.books import Book, Orders, book_for, load_config
 from robotrading.wiring.post import addresses_for, opened_outbox
+from robotrading.wiring.stored_pages import summaries_of
 from robotrading.wiring.weekly import week_of
 
 log = logging.getLogger(__name__)
@@ -57,26 +58,36 @@ def text_of(week: WeekFigures) -> str:
 def page_of(orders: Orders, week: WeekFigures) -> Path:
     """The page with its pictures, made anew in the book's folder. Raises `OSError`."""
     config = load_config(orders)
-    path = book_for(config, orders).root / "summaries" / f"{week.day}.html"
+    return _keep_page(book_for(config, orders), week, _drawn(config, week))
+
+
+def _keep_page(book: Book, week: WeekFigures, pictures: Sequence[Picture]) -> Path:
+    path = summaries_of(book) / f"{week.day}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(summary_html(week, _drawn(config, week)), encoding="utf-8")
+    partial.write_text(summary_html(week, pictures), encoding="utf-8")
     return partial.replace(path)
 
 
 def post_summary(orders: Orders, day: date | None = None) -> Posted:
     """Keep the week's letter in the outbox, once; whoever empties the outbox sends it. Raises `LedgerError`.
 
-    Without a mail account it is kept all the same, for nobody, so that it is not made again and again.
+    Without a mail account it is kept all the same, for nobody, so that it is not made again and again. Its page stays
+    in the book's folder for the service to show; where that cannot be written, the letter is posted all the same.
     """
     config = load_config(orders)
-    day = day or _today(orders)
+    book, day = book_for(config, orders), day or _today(orders)
     addresses = addresses_for(config, LetterKind.SUMMARY)
-    with opened_outbox(book_for(config, orders)) as outbox:
+    with opened_outbox(book) as outbox:
         if outbox.letter(letter_id(day)) is not None:
             return Posted(letter_id(day), addresses, new=False)
         week = week_of(config, orders, day)
-        made = message(week, _drawn(config, week))
+        pictures = _drawn(config, week)
+        try:
+            _keep_page(book, week, pictures)
+        except OSError as error:
+            log.warning("the week's page is not kept: %s", error)
+        made = message(week, pictures)
         letter = Letter(letter_id(day), LetterKind.SUMMARY, Urgency.NORMAL, SystemClock().now(), made)
         return Posted(letter.letter_id, addresses, outbox.post(letter, addresses))
 

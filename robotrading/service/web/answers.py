@@ -18,7 +18,7 @@ import msgspec
 from robotrading.domain.ports import Clock
 from robotrading.service.facts import Facts
 from robotrading.service.health import Health, judge
-from robotrading.service.web.page import render_page
+from robotrading.service.web.page import render_page, render_reports
 from robotrading.service.web.status import Hidden, status_document
 
 _HOLD_SECONDS = 2.0
@@ -83,6 +83,10 @@ class Answers:
 
     async def page(self) -> bytes:
         return await self._kept("page", _HOLD_SECONDS, _page)
+
+    async def reports(self) -> bytes:
+        """The page with all runs and weeks that are known."""
+        return await self._kept("reports", _HOLD_SECONDS, _reports)
 
     def _current(self) -> Moment:
         """The newest facts, judged anew each second at most, since an answer turns when they grow old."""
@@ -157,3 +161,7 @@ def _status(moment: Moment) -> bytes:
 
 def _page(moment: Moment) -> bytes:
     return render_page(moment.facts, moment.health, moment.now).encode()
+
+
+def _reports(moment: Moment) -> bytes:
+    return render_reports(moment.facts, moment.now).encode()

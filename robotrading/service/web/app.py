@@ -2,7 +2,7 @@
 
 Entry point: `make_app`.
 Invariants: read-only unless a token is configured and somebody carries out `Actions`; every answer comes from the
-newest `Facts` and carries the headers of `replies`.
+newest `Facts`, or is a page that was stored (`stored_routes`), and carries the headers of `replies`.
 """
 
 from __future__ import annotations
@@ -29,22 +29,28 @@ from robotrading.service.web.answers import Answers, Meters
 from robotrading.service.web.guard import Guard
 from robotrading.service.web.limits import Limits
 from robotrading.service.web.replies import HTML, JSON, TEXT, reply, trouble
+from robotrading.service.web.stored import NoPages, Pages, Stored
+from robotrading.service.web.stored_routes import stored_routes
 
 log = logging.getLogger(__name__)
 
 
-def make_app(
+def make_app(  # noqa: PLR0913, PLR0917  one per part that knows the outside
     look: Callable[[], Facts],
     meters: Meters,
     clock: Clock,
     settings: ServiceSettings,
     actions: Actions | None = None,
+    pages: Pages | None = None,
 ) -> Starlette:
-    """The application. `look` gives the newest facts at once. Raises ConfigError for a token that can be guessed."""
+    """The application. `look` gives the newest facts at once; `pages` are those that lie on this host.
+
+    Raises ConfigError for a token that can be guessed.
+    """
     bounds, token = Limits(), settings.token
     if is_weak(token):
         raise ConfigError(f"service.token has to have {LEAST_TOKEN} plain characters at least; make a longer one")
-    routes = _routes(Answers(look, meters, clock))
+    routes = _routes(Answers(look, meters, clock)) + stored_routes(Stored(pages or NoPages(), bounds))
     methods = {"GET", "HEAD"}
     if token and actions is not None:
         routes += action_routes(actions, token, clock, bounds)
@@ -78,6 +84,9 @@ def _routes(answers: Answers) -> list[Route]:
     async def page(_: Request) -> Response:
         return reply(await answers.page(), HTML)
 
+    async def reports(_: Request) -> Response:
+        return reply(await answers.reports(), HTML)
+
     async def style(_: Request) -> Response:
         return reply(_file("style.css"), "text/css; charset=utf-8")
 
@@ -91,6 +100,7 @@ def _routes(answers: Answers) -> list[Route]:
         "/status": status,
         "/metrics": metrics,
         "/": page,
+        "/reports": reports,
         "/style.css": style,
         "/favicon.svg": icon,
         "/favicon.ico": icon,

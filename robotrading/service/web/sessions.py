@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from robotrading.adapters.notify.report.words import count, spoken
-from robotrading.domain.report import Outcome
 from robotrading.service.facts import LastRun, SessionFacts
+from robotrading.service.web.reports import TONES, report_address
 from robotrading.service.web.status import Hidden
 from robotrading.service.web.words import exchange_time, from_now, span
-
-_TONES = {Outcome.DONE: "good", Outcome.NOTHING_TO_DO: "good", Outcome.PARTLY: "warn", Outcome.FAILED: "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,7 @@ class Ended:
     verdict: str
     numbers: str
     run_id: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def session_card(one: SessionFacts, now: datetime, hide: Hidden) -> SessionCard:
 
 
 def _well(one: SessionFacts) -> bool:
-    return one.last is not None and _TONES[one.last.outcome] == "good"
+    return one.last is not None and TONES[one.last.outcome] == "good"
 
 
 def _state(one: SessionFacts, now: datetime) -> tuple[str, str]:
@@ -104,12 +103,13 @@ def _ended(last: LastRun, one: SessionFacts, now: datetime, hide: Hidden) -> End
     ]
     return Ended(
         outcome=spoken(last.outcome.value).capitalize(),
-        tone=_TONES[last.outcome],
+        tone=TONES[last.outcome],
         when=exchange_time(last.finished_at, one.kind),
         ago=from_now(last.finished_at, now),
         verdict=hide(last.verdict),
         numbers=", ".join(part for part in numbers if part),
         run_id=last.run_id,
+        address=report_address(last.run_id),
     )
 
 

@@ -16,19 +16,12 @@ from robotrading.service.health import Check, Health, Level
 from robotrading.service.supervisor import ProgramState
 from robotrading.service.web.orders import Blocked, blocked, working
 from robotrading.service.web.portfolio import Allocation, Money, allocations, holdings, money, positions
+from robotrading.service.web.reports import ReportLine, recent
 from robotrading.service.web.sessions import Regimes, SessionCard, coming, regimes, session_card
 from robotrading.service.web.status import Hidden
 from robotrading.service.web.tables import Table
-from robotrading.service.web.words import Piece, from_now, pieces, size, utc
+from robotrading.service.web.words import Mode, Piece, from_now, mode_of, pieces, size, utc
 
-MODES = {
-    "live": ("Live", "real money"),
-    "paper": ("Paper", "pretend money in a paper account of the broker"),
-    "embedded": ("Embedded", "pretend money at the embedded gateway"),
-    "rehearsal": ("Rehearsal", "pretend money at the embedded gateway"),
-    "demo": ("Demo", "pretend money, synthetic market"),
-    "plan": ("Plan", "nothing is ordered"),
-}
 REFRESH_SECONDS = 30
 
 
@@ -69,9 +62,7 @@ class View:
     """Everything the page shows, as text."""
 
     title: str
-    mode: str
-    mode_class: str
-    mode_words: str
+    mode: Mode
     healthy: bool
     tone: str
     headline: str
@@ -88,6 +79,7 @@ class View:
     owned: Table[tuple[str, ...]]
     protected: Table[tuple[str, ...]]
     closed_today: str
+    reports: tuple[ReportLine, ...]
     broker: ProgramLine
     programs: tuple[ProgramLine, ...]
     services: tuple[ProgramLine, ...]
@@ -99,15 +91,13 @@ class View:
 def view(facts: Facts, health: Health, now: datetime) -> View:
     """The page's contents at an instant."""
     hide, book = Hidden(facts), facts.book
-    mode, words = MODES.get(facts.mode, (facts.mode, ""))
+    mode = mode_of(facts.mode)
     checks = tuple(_check(check, hide) for check in health.checks)
     alarms = sorted((c for c in checks if c.level != Level.FINE), key=lambda c: c.level != Level.CRITICAL)
     headline = _headline(health)
     return View(
-        title=f"{headline} ({mode.lower()})",
+        title=f"{headline} ({mode.name.lower()})",
         mode=mode,
-        mode_class=facts.mode if facts.mode in MODES else "unknown",
-        mode_words=words,
         healthy=health.healthy,
         tone="bad" if not health.healthy else "warn" if alarms else "good",
         headline=headline,
@@ -124,6 +114,7 @@ def view(facts: Facts, health: Health, now: datetime) -> View:
         owned=positions(book),
         protected=holdings(book, now),
         closed_today=f"{count(book.closed_today, 'instrument')} closed today" if book.closed_today else "",
+        reports=recent(book, now, hide),
         broker=_broker(facts, now, hide),
         programs=_programs(facts, now, hide),
         services=_services(facts),

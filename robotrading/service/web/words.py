@@ -13,6 +13,29 @@ from robotrading.session.schedule import zone_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _HARD = "\N{NO-BREAK SPACE}"
+MODES = {
+    "live": ("Live", "real money"),
+    "paper": ("Paper", "pretend money in a paper account of the broker"),
+    "embedded": ("Embedded", "pretend money at the embedded gateway"),
+    "rehearsal": ("Rehearsal", "pretend money at the embedded gateway"),
+    "demo": ("Demo", "pretend money, synthetic market"),
+    "plan": ("Plan", "nothing is ordered"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """Which book is traded, for the head of a page; `style` is the class that colours it."""
+
+    name: str
+    words: str
+    style: str
+
+
+def mode_of(mode: str) -> Mode:
+    """One that is not known has its own colour too."""
+    name, words = MODES.get(mode, (mode, ""))
+    return Mode(name, words, mode if mode in MODES else "unknown")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from robotrading.domain.claims import Lease
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.messages import Urgency
 from robotrading.domain.orders import Fill, Intent, OrderType, Side, Ticket, TicketStatus
-from robotrading.domain.report import Outcome
+from robotrading.domain.report import Ended, Outcome
 from robotrading.service.facts import (
     BookFacts,
     BrokerFacts,
@@ -120,6 +120,23 @@ ETHER = Ticket(
     updated_at=NOW - timedelta(seconds=21),
 )  # fmt: skip
 
+
+def past(count: int = 24) -> tuple[Ended, ...]:
+    """Runs that have ended, newest first: what the sessions' cards show, and three a day before it."""
+    made = []
+    for one in sorted((one.last for one in SESSIONS if one.last), key=lambda last: last.started_at, reverse=True):
+        kind = AssetClass(one.run_id.partition("-")[0])
+        made.append(Ended(one.run_id, kind, one.mode, one.started_at, one.finished_at, one.outcome))
+    outcomes = (Outcome.DONE, Outcome.DONE, Outcome.NOTHING_TO_DO, Outcome.PARTLY, Outcome.DONE, Outcome.FAILED)
+    for index in range(count - len(made)):
+        kind = tuple(AssetClass)[index % 3]
+        began = datetime(2025, 11, 16, 20, 45, tzinfo=UTC) - timedelta(days=index // 3 * 5, minutes=15 * (index % 3))
+        ended = began + timedelta(seconds=31 + 97 * index)
+        run_id = f"{began:%Y%m%d-%H%M%S}-scheduled-{kind}"
+        made.append(Ended(run_id, kind, "paper", began, ended, outcomes[index % 6]))
+    return tuple(made)
+
+
 SESSIONS = (
     SessionFacts(
         AssetClass.EQUITIES,
@@ -199,6 +216,8 @@ WELL = Facts(
         equity=equity(),
         lease=Lease(f"account:{ACCOUNT}", "trader-1", 41, NOW + timedelta(seconds=20)),
         size_bytes=18_400_000,
+        ended=past(),
+        summaries=(date(2025, 11, 15), date(2025, 11, 8), date(2025, 11, 1)),
     ),
     free_bytes=61_000_000_000,
     breakers={"yahoo": False, "slickcharts": False, "smtp": False},
@@ -234,6 +253,11 @@ TROUBLE = replace(
         ),
         held=(Holding(thing("NFLX"), Decimal(10), Decimal(15), NOW - timedelta(hours=1)),),
         equity=WELL.book.equity[:120],
+        ended=(
+            Ended(HOSTILE, AssetClass.CRYPTO, HOSTILE, NOW - timedelta(days=1), NOW - timedelta(hours=23), Outcome.PARTLY),
+            *past(6),
+        ),
+        summaries=(),
     ),
     place="postgresql://trader:hunter2@db/robotrading",
     breakers={"yahoo": True, "alpha_vantage": True, "smtp": False},
