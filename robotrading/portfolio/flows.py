@@ -7,6 +7,7 @@ has several explanations is told (`Unclear`) and taken for none.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,11 +53,12 @@ class Flows:
 def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal = SMALLEST) -> Flows:
     """Flows between looks at one account, in its base currency; `fills` are the bot's, all of them."""
     ordered = _apart(looks)
-    executed = list(fills)
+    executed = sorted(fills, key=_at)
     found: list[Flow] = []
     unclear: list[Unclear] = []
     for before, after in pairwise(ordered):
-        ours = [fill for fill in executed if before.at < fill.at <= after.at]
+        first, end = bisect_right(executed, before.at, key=_at), bisect_right(executed, after.at, key=_at)
+        ours = executed[first:end]
         told = _between(before, after, ours, smallest)
         if isinstance(told, Flow):
             found.append(told)
@@ -65,6 +67,10 @@ def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal 
     if len(ordered) < 2:
         return Flows()
     return Flows(ordered[0].at, ordered[-1].at, tuple(found), tuple(unclear))
+
+
+def _at(fill: Fill) -> datetime:
+    return fill.at
 
 
 def _apart(looks: Iterable[Account]) -> list[Account]:

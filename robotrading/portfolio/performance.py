@@ -1,7 +1,7 @@
 """How an account did, from what it was worth at some instants: no arrays, no clock, no money made up.
 
-Entry points: `daily_values`, `daily_returns`, `total_return`, `volatility`, `sharpe`, `max_drawdown`, `measure`; of
-orders `costs`, `turnover`.
+Entry points: `daily_values`, `daily_returns`, `growth`, `total_return`, `volatility`, `sharpe`, `max_drawdown`,
+`measure`; of orders `costs`, `turnover`.
 Units: money is Decimal in the account's base currency, returns and ratios are float fractions (0.01 is one percent).
 NaN rule: None where there is too little to say something; nothing here divides by zero, returns NaN or raises for data.
 Invariants: money paid in or out (`Flow`) never appears as a return; the order of the snapshots does not matter.
@@ -110,6 +110,15 @@ def daily_returns(snapshots: Iterable[Snapshot], flows: Iterable[Flow] = ()) -> 
     return _grown(_steps(_ordered(snapshots), flows))
 
 
+def growth(snapshots: Iterable[Snapshot], flows: Iterable[Flow] = ()) -> tuple[Snapshot, ...]:
+    """What one unit of money became, at each snapshot, time-weighted around the flows; 1 at the first one."""
+    points = _ordered(snapshots)
+    grown = [(at, Decimal(1)) for at, _ in points[:1]]
+    for step in _steps(points, flows):
+        grown.append((step.at, grown[-1][1] * _factor(step)))
+    return tuple(grown)
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """From one value to the next, and the money that was paid in between."""
@@ -133,10 +142,14 @@ def _grown(steps: Iterable[_Step]) -> tuple[DayReturn, ...]:
     grown: dict[date, Decimal] = {}
     for step in steps:
         if step.before > 0:
-            factor = max((step.value - step.paid) / step.before, Decimal(0))
             day = exchange_day(step.at)
-            grown[day] = grown.get(day, Decimal(1)) * factor
+            grown[day] = grown.get(day, Decimal(1)) * _factor(step)
     return tuple(DayReturn(day, float(factor - 1)) for day, factor in grown.items())
+
+
+def _factor(step: _Step) -> Decimal:
+    """1 from a value that is not above zero."""
+    return max((step.value - step.paid) / step.before, Decimal(0)) if step.before > 0 else Decimal(1)
 
 
 def _ordered(snapshots: Iterable[Snapshot]) -> list[Snapshot]:

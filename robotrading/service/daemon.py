@@ -25,6 +25,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import AlertBook, Broker, Clock, Ledger, Outbox
 from robotrading.execution.quiet import QuietTimes
 from robotrading.service.alerts.desk import Desk, Voice
+from robotrading.service.breakers import Breakers
 from robotrading.service.deeds import Deeds
 from robotrading.service.health import Level, judge
 from robotrading.service.line import status_line
@@ -121,7 +122,7 @@ class _Daemon:
     def __init__(self, setup: Setup) -> None:
         self.setup, self.clock = setup, setup.clock
         self.stop, self.hurry = asyncio.Event(), asyncio.Event()
-        self.breakers: dict[str, bool] = {}
+        self.breakers = Breakers()
         self.calendar: TableCalendar | None = None
         self.calendar_trouble = ""
         self.judged: tuple[tuple[str, Level], ...] = ()
@@ -314,7 +315,7 @@ class _Daemon:
 
     def _counted(self, counted: Counted) -> None:
         self.meters.saw_calls(counted.calls)
-        self.breakers.update(counted.breakers)
+        self.breakers.told(counted.breakers)
 
     def _sources(self) -> Sources:
         return Sources(
@@ -322,7 +323,7 @@ class _Daemon:
             upcoming=lambda: self.scheduler.upcoming if self.scheduler else {},
             programs=lambda: self.supervisor.standings,
             broker=lambda: self.probe.facts,
-            breakers=lambda: dict(self.breakers),
+            breakers=lambda: self.breakers.now(running=bool(self.occasions and self.occasions.running)),
             calendar=lambda: self.calendar,
             trouble=lambda: self.scheduler.trouble if self.scheduler else self.calendar_trouble,
         )

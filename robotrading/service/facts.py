@@ -18,6 +18,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.messages import Waiting
 from robotrading.domain.orders import Ticket
 from robotrading.domain.report import Ended, Outcome
+from robotrading.portfolio.performance import Flow
 from robotrading.service.supervisor import Standing
 
 
@@ -122,6 +123,21 @@ class ClosedTrade:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidFlows:
+    """Money paid into the account and out of it, as far as reports tell; `unclear` changes of cash may be some too.
+
+    `since` is the first look that is known (None without two of them), and `until` the end of the run that made the
+    last: what was paid after it nobody can tell yet. `reading` as long as there are reports that were not read.
+    """
+
+    found: tuple[Flow, ...] = ()
+    unclear: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    reading: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BookFacts:
     """What the ledger says. `trouble` says why it could not be read, '' when it could; the rest is then of before.
 
@@ -141,6 +157,7 @@ class BookFacts:
     lease: Lease | None = None
     size_bytes: int = 0
     trades: tuple[ClosedTrade, ...] = ()
+    flows: PaidFlows = field(default_factory=PaidFlows)
     dead_copies: tuple[str, ...] = ()
     """Other copies that claimed a run, have not ended it, and do not hold the account any more."""
     ended: tuple[Ended, ...] = ()

@@ -32,6 +32,7 @@ from robotrading.service.facts import (
     EquityPoint,
     Facts,
     LastRun,
+    PaidFlows,
     RegimeShare,
     SessionFacts,
     WeightPair,
@@ -98,11 +99,15 @@ class Hearers:
 
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """What lies beside the ledger in the same database. `trades` are those closed since an instant."""
+    """What lies beside the ledger in the same database. `trades` are those closed since an instant.
+
+    `flows` are of the account of that id.
+    """
 
     outbox: Outbox
     alerts: AlertBook
     trades: Callable[[datetime], Sequence[ClosedTrade]] = lambda _since: ()
+    flows: Callable[[str], PaidFlows] = lambda _account_id: PaidFlows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,7 @@ class Reader:
             lease=lease,
             size_bytes=size_of(self._place.path),
             trades=tuple(shelves.trades(now - _DAY)) if shelves else (),
+            flows=shelves.flows(account_id) if shelves else PaidFlows(),
             dead_copies=dead_copies(claims, self._place.holder, lease, now),
             ended=tuple(ended),
             summaries=kept_days(self._place.summaries),

@@ -40,9 +40,9 @@ from robotrading.service.daemon import GAVE_UP, Hooks, Opened, Setup, serve
 from robotrading.service.lookout import Place, Reader, Shelves
 from robotrading.service.manager import manager_from
 from robotrading.service.occasions import Helpers, Trade
+from robotrading.service.recent import Recent
 from robotrading.service.scheduler import Entry
 from robotrading.service.supervisor import Program
-from robotrading.service.trades import RecentTrades
 from robotrading.session.bereaved import Occasion, conclude, conclude_claim
 from robotrading.session.job import Job
 from robotrading.session.lease import Post
@@ -219,7 +219,8 @@ class _Parts:
         with self.book.service() as (database, ledger, claims):
             post = Post(claims, SystemClock(), self.book.account, self.holder)
             outbox, alerts = SqlOutbox(database), SqlAlertBook(database)
-            shelves = Shelves(outbox, alerts, RecentTrades(ledger))
+            recent = Recent(ledger)
+            shelves = Shelves(outbox, alerts, recent.trades, recent.flows)
             reader = Reader(self.place, SystemClock(), ledger, SqlPositionBook(database), claims, shelves)
             yield Opened(post, reader, ledger, outbox, alerts)
 

@@ -75,8 +75,8 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "drawdown": Kind(
         CRITICAL,
-        "the account is further below its highest value (of 120 days) than the limit",
-        "`robotrading halt` stops all orders if you do not trust it; withdrawals count as well",
+        "the account is further below its highest value (of 120 days, payments aside) than the limit",
+        "`robotrading halt` stops all orders if you do not trust it",
         "Trading is halted",
         ("drawdown",),
     ),

@@ -110,9 +110,11 @@ def _money(scene: Scene) -> Iterator[Finding]:
     if book.halted:
         yield finding("halted", f"trading is halted: {book.halted}")
     fallen, highest = figures.drawdown, figures.highest
-    if settings.drawdown > 0 and fallen is not None and highest is not None and fallen > settings.drawdown:
-        top = f"{number(highest, 0)} {book.currency}"
-        yield finding("drawdown", f"the account is {fallen:.1%} below its highest value, {top}")
+    if settings.drawdown > 0 and fallen is not None and fallen > settings.drawdown:
+        lost = f"the account has lost {fallen:.1%} since its best day, {figures.peak}, deposits and withdrawals aside"
+        if highest is not None:
+            lost = f"the account is {fallen:.1%} below its highest value, {number(highest, 0)} {book.currency}"
+        yield finding("drawdown", f"{lost}{_noted(figures)}")
 
 
 def _figures(scene: Scene) -> Iterator[Finding]:
@@ -123,7 +125,12 @@ def _figures(scene: Scene) -> Iterator[Finding]:
         yield finding("win_rate", f"of {closed} closed within a day {rate:.0%} had a gain")
     if figures.sharpe is not None and figures.sharpe < settings.sharpe and settings.sharpe > -100:
         days = settings.sharpe_days
-        yield finding("sharpe", f"the annual Sharpe ratio of the last {days} trading days is {figures.sharpe:.2f}")
+        ratio = f"the annual Sharpe ratio of the last {days} trading days is {figures.sharpe:.2f}"
+        yield finding("sharpe", f"{ratio}{_noted(figures)}")
+
+
+def _noted(figures: Figures) -> str:
+    return f" ({figures.doubt})" if figures.doubt else ""
 
 
 def _breakers(scene: Scene) -> Iterator[Finding]:

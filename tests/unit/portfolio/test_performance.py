@@ -27,6 +27,7 @@ from robotrading.portfolio.performance import (
     daily_returns,
     daily_values,
     exchange_day,
+    growth,
     max_drawdown,
     measure,
     sharpe,
@@ -235,3 +236,13 @@ def test_it_needs_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_growth_is_one_at_first_and_grows_by_what_was_not_paid_in() -> None:
+    begin = datetime(2025, 9, 22, 20, tzinfo=UTC)
+    points = [(begin + timedelta(days=day), Decimal(value)) for day, value in enumerate((100, 120, 60, 90))]
+    paid = Flow(begin + timedelta(days=1), begin + timedelta(days=2), Decimal(-60))
+    assert growth([]) == ()
+    assert [factor for _, factor in growth(points)] == [1, Decimal("1.2"), Decimal("0.6"), Decimal("0.9")]
+    assert [factor for _, factor in growth(points, [paid])] == [1, Decimal("1.2"), Decimal("1.2"), Decimal("1.8")]
+    assert growth([(begin, Decimal(0)), *points[1:2]])[-1][1] == 1, "nothing grows from nothing"
