@@ -432,3 +432,7 @@ class AlertBook(Protocol):
     def recent(self, limit: int = 50) -> Sequence[Alert]:
         """Open ones and ended ones, the newest first."""
         ...
+
+    def forget(self, before: datetime) -> int:
+        """Remove those that ended before an instant; how many. An open one is never forgotten."""
+        ...

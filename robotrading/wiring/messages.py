@@ -27,6 +27,7 @@ from robotrading.wiring.logs import log_command
 from robotrading.wiring.post import addresses_for, carriers_for, opened_outbox, postman_for
 
 _SEARCHED = 10_000
+_ALERTS_KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,10 @@ def send_due(orders: Orders) -> Round:
     log_command(config)
     book = book_for(config, orders)
     done = _round(config, book)
-    with opened_outbox(book) as outbox:
-        outbox.forget(SystemClock().now() - timedelta(days=config.outbox.keep_days))
+    now = SystemClock().now()
+    with book.post() as (outbox, alerts):
+        outbox.forget(now - timedelta(days=config.outbox.keep_days))
+        alerts.forget(now - _ALERTS_KEPT)
     return done
 
 

@@ -203,3 +203,14 @@ def test_of_many_who_end_one_does(database: Database) -> None:
         found = list(pool.map(ended, range(WORKERS), timeout=60))
     assert sorted(number for worker in found for number in worker) == list(range(ROUNDS))
     assert book.open() == []
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_is_open_never(book: SqlAlertBook) -> None:
+    book.end(begun(book), after(10))
+    lasting = begun(book, at=after(20))
+    book.end(begun(book, DRAWDOWN), after(30))
+    assert book.forget(after(10)) == 0
+    assert book.forget(after(30)) == 1
+    assert [alert.key for alert in book.recent()] == [lasting.key, "drawdown"]
+    assert book.forget(after(3600)) == 1
+    assert book.open() == book.recent() == [lasting]

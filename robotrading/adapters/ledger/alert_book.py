@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, insert, select, update
+from sqlalchemy import Row, bindparam, case, delete, insert, select, update
 
 from robotrading.adapters.ledger.database import Database
 from robotrading.adapters.ledger.stored import require_name, storable
@@ -28,6 +28,7 @@ _OPEN_ONE = select(alerts.c.key).where(alerts.c.key == bindparam("of"), _IS_OPEN
 _RAISED = select(alerts.c.raised_at).where(alerts.c.key == bindparam("of"), alerts.c.raised_at >= bindparam("since"))
 _NEWEST = select(alerts).order_by(alerts.c.raised_at.desc(), alerts.c.key).limit(bindparam("most"))
 _ADD = insert(alerts).inline()
+_FORGET = delete(alerts).where(alerts.c.resolved_at < bindparam("before"))
 _CHANGE = update(alerts).where(alerts.c.key == bindparam("of"), alerts.c.raised_at == bindparam("raised"), _IS_OPEN)
 _SEE = _CHANGE.values(
     times=alerts.c.times + bindparam("more"),
@@ -81,6 +82,10 @@ class SqlAlertBook:
     def recent(self, limit: int = 50) -> Sequence[Alert]:
         with self._database.transaction(reading=True) as connection:
             return [_alert(row) for row in connection.execute(_NEWEST, {"most": limit})]
+
+    def forget(self, before: datetime) -> int:
+        with self._database.transaction() as connection:
+            return connection.execute(_FORGET, {"before": before}).rowcount
 
 
 def _key(alert: Alert) -> dict[str, Any]:
