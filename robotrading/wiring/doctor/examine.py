@@ -22,7 +22,19 @@ from robotrading.config.load import find_file
 from robotrading.config.model import Config, GatewayKind
 from robotrading.domain.ports import Calendar, Clock
 from robotrading.wiring.books import Book, Orders, book_for
-from robotrading.wiring.doctor import calendar, clock, disk, gateway, ledger, machine, mail, prices, program, service
+from robotrading.wiring.doctor import (
+    calendar,
+    clock,
+    disk,
+    gateway,
+    ledger,
+    machine,
+    mail,
+    messages,
+    prices,
+    program,
+    service,
+)
 from robotrading.wiring.doctor.apart import apart
 from robotrading.wiring.doctor.finding import Finding, Level, broken, left_out, worst
 from robotrading.wiring.doctor.settings import read
@@ -236,6 +248,16 @@ async def _mail(scene: Scene) -> Findings:
             yield one
 
 
+async def _messages(scene: Scene) -> Findings:
+    alerts, offline = scene.config.alerts, scene.request.offline
+    if alerts.push.split():
+        found: Iterable[Finding] = await apart(lambda: list(messages.pushes(alerts.push)))
+        for one in found:
+            yield one
+    yield messages.audience(scene.config)
+    yield await apart(lambda: messages.heartbeat(alerts.heartbeat_url, offline=offline))
+
+
 async def _service(scene: Scene) -> Findings:
     if scene.request.offline:  # nor may a service that has failed forbid the upgrade that mends it
         yield left_out(service.PART, "not asked (--offline)")
@@ -253,6 +275,7 @@ CHECKS: Mapping[str, Check] = {
     "prices": _prices,
     "universe": _universes,
     "mail": _mail,
+    "alerts": _messages,
     "service": _service,
 }
 """In the order in which a person reads them; they run side by side."""

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from robotrading.adapters.ledger.claims import ACCOUNT, SqlClaims
 from robotrading.adapters.ledger.database import Database, open_database
 from robotrading.adapters.ledger.migrate import HEAD
+from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.adapters.ledger.tables import leases
 from robotrading.adapters.ledger.words import cause, place
@@ -28,6 +29,7 @@ from robotrading.domain.orders import TicketStatus
 from robotrading.domain.ports import Clock
 from robotrading.session.lease import LeaseTerms
 from robotrading.wiring.doctor import clock as clocks
+from robotrading.wiring.doctor import messages
 from robotrading.wiring.doctor.finding import Finding, broken, fine, size, warning
 
 PART = "ledger"
@@ -120,6 +122,7 @@ def _content(database: Database, found: str, now: datetime) -> Iterator[Finding]
     if old:
         found = f"{len(old)} without a report, the oldest {old[0]}: they died"
         yield warning("runs", found, "the next run of the same session concludes them")
+    yield from messages.outbox(SqlOutbox(database).waiting(now), now)
     if runs and runs[0].started_at > now + timedelta(seconds=clocks.WRONG_SECONDS):
         found = f"the last run began at {runs[0].started_at:%Y-%m-%d %H:%M:%S} UTC, which is to come"
         yield broken("clock", found, "the clock was wrong then, or is now: set it by a time service")
