@@ -27,6 +27,7 @@ from robotrading.domain.report import Outcome
 from robotrading.service.weekly import letter_id
 from robotrading.wiring.books import Orders, book_for, load_config
 from robotrading.wiring.post import opened_outbox
+from robotrading.wiring.stored_pages import StoredPages, summaries_of
 from robotrading.wiring.summary import page_of, post_summary, summary_of
 from robotrading.wiring.weekly import week_of
 
@@ -178,6 +179,20 @@ def test_two_copies_post_one_letter_to_everybody(week: Orders, config: Config):
     assert letter.kind is LetterKind.SUMMARY
     assert [one.name for one in letter.message.attachments] == ["week.png", "quarter.png"]
     assert "secret-word" not in letter.message.text
+
+
+def test_posting_leaves_the_page_for_the_service_to_show(week: Orders, config: Config):
+    post_summary(week, SATURDAY)
+    book = book_for(config, week)
+    page = summaries_of(book) / f"{SATURDAY}.html"
+    assert StoredPages(book).summary(str(SATURDAY), 1_000_000) == page.read_bytes()
+    assert page.read_text("utf-8").count("data:image/png;base64,") == 2
+
+
+def test_a_page_that_cannot_be_kept_costs_nobody_the_letter(week: Orders, config: Config, caplog):
+    summaries_of(book_for(config, week)).write_text("in the way")
+    assert post_summary(week, SATURDAY).new
+    assert "the week's page is not kept" in caplog.text
 
 
 def test_without_mail_the_letter_is_kept_for_nobody_and_not_made_again(week: Orders, config: Config, monkeypatch):

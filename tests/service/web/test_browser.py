@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from chromium import chromium, tab
+from report_worlds import good_day
 from web_serve import served
 from web_worlds import TROUBLE, WELL, WORLDS, crowded
+
+from robotrading.adapters.notify.files import write_report_files
+from robotrading.adapters.notify.report.backdrop import Backdrop
+from robotrading.adapters.notify.report.pictures import draw
+from robotrading.wiring.books import Book
+from robotrading.wiring.stored_pages import StoredPages
 
 SEEN = "[innerWidth, document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]"
 GROUNDS = {"light": "rgb(243, 245, 248)", "dark": "rgb(15, 18, 23)"}
@@ -87,3 +95,53 @@ async def test_the_error_page_has_the_same_look(browser: str) -> None:
         assert needed <= shown
         assert ground == GROUNDS["dark"]
         assert await page.value("document.querySelector('h1').innerText") == "Not Found"
+
+
+RUN = "/reports/" + WELL.book.ended[0].run_id
+
+
+@pytest.mark.parametrize(
+    ("world", "width", "theme"), [(w, *look) for w in WORLDS for look in ((360, "light"), (1280, "dark"))]
+)
+async def test_the_history_is_drawn_without_complaint_and_fits(
+    browser: str, world: str, width: int, theme: str, tmp_path: Path
+) -> None:
+    async with served(WORLDS[world]) as service, tab(browser, width, theme) as page:
+        await page.open(f"http://127.0.0.1:{service.port}/reports")
+        shown, needed, ground = await page.value(SEEN)
+        assert needed <= shown == width
+        assert ground == GROUNDS[theme]
+        assert await page.value(
+            "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)"
+        )
+        assert page.complaints == []
+        picture = await page.picture()
+    (tmp_path / f"history-{world}-{width}-{theme}.png").write_bytes(picture)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light")])
+async def test_a_report_is_reached_by_links_and_shown_with_its_styles_and_pictures(
+    browser: str, width: int, theme: str, tmp_path: Path
+) -> None:
+    """Status page, history, report: each by a click on what the page before it shows."""
+    report = replace(good_day(), run_id=WELL.book.ended[0].run_id)
+    book = Book(tmp_path / "book", "paper")
+    write_report_files(report, book.run_folder(report.run_id), pictures=draw(report, Backdrop()))
+    async with served(WELL, pages=StoredPages(book)) as service, tab(browser, width, theme) as page:
+        await page.open(f"http://127.0.0.1:{service.port}/")
+        for link in ("/reports", RUN):
+            await page.open(await page.value(f"document.querySelector('a[href=\"{link}\"]').href"))
+        assert report.verdict in await page.value("document.body.innerText")
+        assert await page.value(
+            "[...document.images].length && [...document.images].every(one => one.naturalWidth > 0)"
+        )
+        assert await page.value("document.styleSheets.length") >= 1
+        assert (await page.value(SEEN))[1] <= width
+        assert page.complaints == []
+        await page.value(
+            "(() => { const one = document.createElement('script'); one.textContent = 'window.ran = true';"
+            " document.body.append(one); })()"
+        )
+        assert await page.value("window.ran === undefined")
+        picture = await page.picture()
+    (tmp_path / f"report-{width}-{theme}.png").write_bytes(picture)

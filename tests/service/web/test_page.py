@@ -20,7 +20,7 @@ from robotrading.domain.book import Position
 from robotrading.service.facts import Facts, WeightPair
 from robotrading.service.health import Health, judge
 from robotrading.service.web import status
-from robotrading.service.web.page import render_page
+from robotrading.service.web.page import render_page, render_reports
 from robotrading.service.web.words import MODES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -36,6 +36,11 @@ def page(facts: Facts) -> str:
     """As judged by the checks that these worlds are made for, so that a new one leaves the kept pages alone."""
     checks = tuple(check for check in judge(facts, NOW).checks if check.name.split()[0] in CHECKED)
     return render_page(facts, Health(NOW, checks), NOW)
+
+
+def both(facts: Facts) -> tuple[str, str]:
+    """The status page and the history."""
+    return page(facts), render_reports(facts, NOW)
 
 
 class Reader(HTMLParser):
@@ -78,9 +83,10 @@ def read(text: str) -> Reader:
 ALL = {**WORLDS, "crowded": crowded()}
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["status", "history"])
 @pytest.mark.parametrize("name", ALL)
-def test_every_tag_is_closed_ids_are_one_and_labels_lead_somewhere(name: str) -> None:
-    reader = read(page(ALL[name]))
+def test_every_tag_is_closed_ids_are_one_and_labels_lead_somewhere(name: str, which: int) -> None:
+    reader = read(both(ALL[name])[which])
     assert reader.faults == []
     assert reader.open == []
     ids = [value for _, attribute, value in reader.attributes if attribute == "id"]
@@ -88,9 +94,10 @@ def test_every_tag_is_closed_ids_are_one_and_labels_lead_somewhere(name: str) ->
     assert {value for _, attribute, value in reader.attributes if attribute == "aria-labelledby"} <= set(ids)
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["status", "history"])
 @pytest.mark.parametrize("name", ALL)
-def test_nothing_on_the_page_runs_submits_or_comes_from_elsewhere(name: str) -> None:
-    reader = read(page(ALL[name]))
+def test_nothing_on_the_page_runs_submits_or_comes_from_elsewhere(name: str, which: int) -> None:
+    reader = read(both(ALL[name])[which])
     assert not {"script", "style", "form", "iframe", "object", "img", "base"} & set(reader.tags)
     assert not [one for one in reader.attributes if one[1] == "style" or one[1].startswith("on")]
     links = [value for _, attribute, value in reader.attributes if attribute in {"href", "src"}]
@@ -99,10 +106,11 @@ def test_nothing_on_the_page_runs_submits_or_comes_from_elsewhere(name: str) -> 
     )
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["status", "history"])
 @pytest.mark.parametrize("name", ALL)
-def test_it_can_be_read_aloud(name: str) -> None:
+def test_it_can_be_read_aloud(name: str, which: int) -> None:
     """One first heading, none skipped, a caption and head cells for each table, words beside each mark."""
-    reader = read(page(ALL[name]))
+    reader = read(both(ALL[name])[which])
     assert reader.headings.count(1) == 1
     assert all(after - before <= 1 for before, after in zip(reader.headings, reader.headings[1:], strict=False))
     assert reader.tags["table"] == reader.tags["caption"] == reader.tags["thead"]
@@ -114,8 +122,12 @@ def test_it_can_be_read_aloud(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_the_page_is_as_kept(name: str) -> None:
-    kept = GOLDEN / f"{name}.html"
-    text = page(WORLDS[name])
+    is_as_kept(f"{name}.html", page(WORLDS[name]))
+    is_as_kept(f"{name}-reports.html", render_reports(WORLDS[name], NOW))
+
+
+def is_as_kept(file: str, text: str) -> None:
+    kept = GOLDEN / file
     if os.environ.get("UPDATE_GOLDEN"):
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(text, encoding="utf-8")

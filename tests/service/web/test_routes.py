@@ -16,6 +16,7 @@ PATHS = {
     "/status": "application/json",
     "/metrics": "text/plain; version=0.0.4; charset=utf-8",
     "/": "text/html; charset=utf-8",
+    "/reports": "text/html; charset=utf-8",
     "/style.css": "text/css; charset=utf-8",
     "/favicon.svg": "image/svg+xml",
     "/favicon.ico": "image/svg+xml",

@@ -17,6 +17,7 @@ from robotrading.service.web.actions import Actions, Refused
 from robotrading.service.web.app import make_app
 from robotrading.service.web.limits import Limits
 from robotrading.service.web.server import serving
+from robotrading.service.web.stored import Pages
 
 TOKEN = "a-token-that-nobody-guesses"
 
@@ -72,14 +73,19 @@ class Served:
 
 
 @asynccontextmanager
-async def served(
-    facts: Facts, actions: Actions | None = None, token: str = "", limits: Limits | None = None, host: str = "127.0.0.1"
+async def served(  # noqa: PLR0917  one per thing that tests change
+    facts: Facts,
+    actions: Actions | None = None,
+    token: str = "",
+    limits: Limits | None = None,
+    host: str = "127.0.0.1",
+    pages: Pages | None = None,
 ) -> AsyncIterator[Served]:
     clock = Hand()
     settings = ServiceSettings(host=host, port=0, token=token)
     state: list[Served] = []
     meters = Meters("0.1.0", facts.mode)
-    app = make_app(lambda: state[0].facts, meters, clock, settings, actions)
+    app = make_app(lambda: state[0].facts, meters, clock, settings, actions, pages)
     async with (
         serving(app, settings, limits) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client,
