@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from robotrading.adapters.notify.report.reasons import RULE_WORDS
+from robotrading.adapters.notify.report.words import price
 from robotrading.cli.out import printable
 from robotrading.domain.orders import Intent, Side, Ticket, TicketStatus
 from robotrading.domain.planning import Plan, Refusal, RefusalRule
@@ -96,7 +97,7 @@ _ORDER_HEAD = ("", "Symbol", "Quantity", "Limit", "Value")
 
 
 def _order_row(intent: Intent) -> tuple[str, ...]:
-    limit = number(intent.limit_price) if intent.limit_price else "market"
+    limit = price(intent.limit_price) if intent.limit_price else "market"
     value = money(intent.quantity * intent.arrival_price)
     return intent.side.value, printable(intent.instrument.symbol), number(intent.quantity), limit, value
 
@@ -163,7 +164,7 @@ def _tickets(tickets: Sequence[Ticket], currency: str) -> Iterable[RenderableTyp
             _side(ticket.intent.side),
             text(ticket.intent.instrument.symbol),
             _filled(ticket),
-            number(ticket.avg_price, 4) if ticket.avg_price is not None else "-",
+            price(ticket.avg_price, 4),
             _slippage(ticket),
             money(ticket.commission),
             _status(ticket),

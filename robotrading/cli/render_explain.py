@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from robotrading.adapters.notify.report.words import model_name, price
 from robotrading.cli.render import COLOURS, money, number, table, text
 from robotrading.domain.orders import EventKind, OrderEvent
 from robotrading.domain.report import Ended
@@ -87,7 +88,7 @@ def _signal(signal: Signal | None) -> list[str]:
     if signal is None:
         return []
     lines = [f"Not by {skip.reason}" for skip in signal.skips]
-    model = signal.model.replace("_", " ")
+    model = model_name(signal.model)
     lines.append(
         f"The {model} spoke: {signal.stance} {signal.strength:+.2f} (-1 is least, +1 is most), as of {signal.as_of}."
     )
@@ -118,8 +119,8 @@ def _weight(found: Explanation) -> list[str]:
         ]
     line = found.line
     if line is not None:
-        price = f" at {number(line.price)} {found.currency}" if line.price is not None else ", its price was not known"
-        lines.append(f"The bot owned {number(line.owned)}{price}: {_percent(line.weight_now)} of the budget.")
+        worth = f" at {price(line.price)} {found.currency}" if line.price is not None else ", its price was not known"
+        lines.append(f"The bot owned {number(line.owned)}{worth}: {_percent(line.weight_now)} of the budget.")
         lines.append(f"Wanted {_percent(line.weight_target)}, by the plan {_percent(line.weight_after)} afterwards.")
     if lines and found.budget is not None:
         lines.append(f"The session's budget was {money(found.budget)} {found.currency}.")
@@ -129,9 +130,9 @@ def _weight(found: Explanation) -> list[str]:
 def _plan(found: Explanation) -> list[str]:
     lines = [f"Refused, {one.rule.value.replace('_', ' ')}: {one.reason}." for one in found.refusals]
     for intent in found.planned:
-        limit = f", limit {number(intent.limit_price)}" if intent.limit_price is not None else ""
+        limit = f", limit {price(intent.limit_price)}" if intent.limit_price is not None else ""
         lines.append(
-            f"{intent.side.capitalize()} {number(intent.quantity)} at about {number(intent.arrival_price)}{limit}, "
+            f"{intent.side.capitalize()} {number(intent.quantity)} at about {price(intent.arrival_price)}{limit}, "
             f"{money(intent.quantity * intent.arrival_price)} {intent.instrument.currency}."
         )
         lines.append(f"Because it {intent.reason}.")
@@ -146,7 +147,7 @@ def _order(order: Order) -> list[str]:
     lines.append(f"Now {ticket.status}{why}{code}, {number(order.filled)} of {number(intent.quantity)} filled.")
     if order.avg_price is not None and order.slippage is not None:
         lines.append(
-            f"Average price {number(order.avg_price, 6)} against {number(intent.arrival_price)} at the decision: "
+            f"Average price {price(order.avg_price, 6)} against {price(intent.arrival_price)} at the decision: "
             f"slippage {_points(order.slippage, intent.arrival_price)}, {money(order.slippage * order.filled)} "
             f"{intent.instrument.currency} (+ is worse)."
         )
@@ -192,18 +193,18 @@ def _event(event: OrderEvent) -> str:
             else ""
         )
         again = f" (revision {fill.revision})" if fill.revision > 1 else ""
-        return f"{at}  {number(fill.quantity)} filled at {number(fill.price)}{fee}{again}"
+        return f"{at}  {number(fill.quantity)} filled at {price(fill.price)}{fee}{again}"
     code = f" (code {event.code})" if event.code is not None else ""
     return f"{at}  {_EVENTS.get(event.kind, event.kind.value)}{f': {event.reason}' if event.reason else ''}{code}"
 
 
 def _held(found: Explanation) -> list[str]:
     lines = [
-        f"The bot's own: {number(one.quantity)} at {number(one.avg_cost, 4)} on average ({one.owner})."
+        f"The bot's own: {number(one.quantity)} at {price(one.avg_cost, 4)} on average ({one.owner})."
         for one in found.owned
     ]
     return lines + [
-        f"Protected, never sold by the bot: {number(one.quantity)} at {number(one.avg_cost, 4)}."
+        f"Protected, never sold by the bot: {number(one.quantity)} at {price(one.avg_cost, 4)}."
         for one in found.protected
     ]
 

@@ -54,13 +54,25 @@ def _because(report: SessionReport) -> str:
 
 def _traded(tickets: Iterable[Ticket]) -> str:
     tickets = tuple(tickets)
+    whole = _plural(len(tickets), "order")
     done = Counter(ticket.intent.side for ticket in tickets if ticket.status is TicketStatus.FILLED)
     other = Counter(ticket.status for ticket in tickets if ticket.status is not TicketStatus.FILLED)
-    said = f"Bought {done[Side.BUY]} and sold {done[Side.SELL]} of {_plural(len(tickets), 'order')}"
+    wanted = {ticket.intent.side for ticket in tickets}
+    counts = [f"{verb} {done[side]}" for side, verb in _VERBS.items() if side in wanted]
+    said = f"{' and '.join(counts).capitalize()} of {whole}"
     if not other:
         return f"{said}, all filled."
     rest = ", ".join(f"{count} {status}" for status, count in sorted(other.items()))
-    return f"{said}; not filled: {rest}."
+    if done:
+        return f"{said}; not filled: {rest}."
+    if any(ticket.fills for ticket in tickets):
+        return f"No order was filled in whole of {whole}: {rest}."
+    if TicketStatus.UNKNOWN in other:
+        return f"No fill is known of {whole}: {rest}."
+    return f"Nothing was filled of {whole}: {rest}."
+
+
+_VERBS = {Side.BUY: "bought", Side.SELL: "sold"}
 
 
 def _left_out(report: SessionReport) -> str:

@@ -86,7 +86,7 @@ def test_a_plan_as_json_runs_by_its_hash(tmp_path: Path) -> None:
     done = robotrading(*words, cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("REHEARSAL of 2025-09-26: prices of that day, from your sources.\n")
-    assert f"Bought {len(report.plan.intents)} and sold 0" in done.stdout
+    assert f"Bought {len(report.plan.intents)} of {len(report.plan.intents)} orders, all filled." in done.stdout
 
 
 def test_an_unknown_hash_is_a_failed_session_with_a_way_out(tmp_path: Path) -> None:

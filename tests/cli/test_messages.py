@@ -116,7 +116,7 @@ def test_a_dead_mail_server_leaves_trading_untouched_and_the_letter_waits_for_it
     done = desk.ask("run", "crypto", "-q")
     told = " ".join(done.stdout.split())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Bought 2 and sold 0" in told
+    assert "Bought 2 of 2 orders, all filled." in told
     assert "mail: crypto report sent to 0 of 2 recipients; ann@example.com, bob@example.com: nothing answers" in told
     assert "it waits, next attempt at " in told
     assert {row[3] for row in desk.rows("deliveries")} == {"waiting"}

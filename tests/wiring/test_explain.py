@@ -89,6 +89,7 @@ def test_the_chain_tells_who_did_not_speak_and_why(ledger: SqlLedger):
     text = shown(replace(made, signals=signals), "MSFT", ledger)
     assert "Not by hmm: the fit did not converge. The moving average spoke: reduce -0.40" in text
     assert "Refused, within band" in text
+    assert "The hidden Markov model spoke: " in shown(made, "AAPL", ledger)
 
 
 def test_an_order_tells_its_events_its_fills_and_what_they_cost(ledger: SqlLedger):
@@ -106,6 +107,8 @@ def test_an_order_tells_its_events_its_fills_and_what_they_cost(ledger: SqlLedge
     text = shown(run, "AAPL", ledger)
     assert "19:45:00 sent to the broker 19:45:00 the broker has it 19:45:00 120 filled at 255.51" in text
     assert "19:45:00 commission 1 USD" in text
+    even = replace(made, intent_id="even", arrival_price=D("32.9"), limit_price=D(33))
+    assert "at about 32.90, limit 33.00, " in shown(report(Outcome.DONE, plan=plan([even])), "AAPL", ledger)
     assert "Now filled, 120 of 120 filled." in text, "the ledger knows more than the report"
     assert "slippage +2.0 bps, 6.00 USD" in text
     unsure = report(Outcome.PARTLY, tickets=(Ticket(made, TicketStatus.REJECTED, reason="no margin", code=201),))
