@@ -172,8 +172,8 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "drawdown": _n("Loss since the highest value, as a fraction; 0 is not judged.", "0", "1"),
         "win_rate": _n("Fewest of a day's closed positions with a gain, as a fraction; 0 is not judged.", "0", "1"),
         "win_rate_trades": _n("Closed positions that the win rate needs.", "1", "10000"),
-        "sharpe": _n("Lowest annual Sharpe ratio over `sharpe_days`; -100 is not judged.", "-100", "100"),
-        "sharpe_days": _n("Trading days that it is taken over.", "2", "250"),
+        "sharpe": _n("Lowest annual Sharpe ratio, on all days of a week; -100 is not judged.", "-100", "100"),
+        "sharpe_days": _n("Trading days that each is taken over.", "2", "75"),
         "backup_age": _n("The newest backup is older than this; 0 is not judged.", "0", _YEAR),
     },
     LogSettings: {

@@ -168,7 +168,7 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "sharpe": Kind(
         WARNING,
-        "the annual Sharpe ratio of the last trading days is low",
+        "the annual Sharpe ratio was low on every day of a week",
         "`robotrading report` shows the curve; `robotrading halt` stops all orders if you do not trust it",
         "Trading is halted",
         ("sharpe", "sharpe_days"),

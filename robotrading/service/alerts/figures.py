@@ -17,6 +17,8 @@ from robotrading.portfolio.performance import Flow, daily_returns, exchange_day,
 from robotrading.service.facts import BookFacts, ClosedTrade, EquityPoint, Facts, PaidFlows
 
 _DAY = timedelta(days=1)
+_WEEK = 5
+"""Trading days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Figures:
 
 
 def figures_of(facts: Facts, now: datetime, sharpe_days: int) -> Figures:
-    """All of them from the newest facts; the Sharpe ratio of the last `sharpe_days` daily returns."""
+    """All of them from the newest facts; the Sharpe ratio of `sharpe_days` daily returns."""
     points, flows = judged(facts.book), facts.book.flows
     peak = _peak(points, flows.found)
     recent = [trade for trade in facts.book.trades if now - _DAY <= trade.at]
@@ -48,7 +50,7 @@ def figures_of(facts: Facts, now: datetime, sharpe_days: int) -> Figures:
         doubt=doubt(flows, peak) if points else "",
         win_rate=win_rate(recent),
         trades=len(recent),
-        sharpe=recent_sharpe(points, sharpe_days, flows.found),
+        sharpe=weeks_sharpe(points, sharpe_days, flows.found),
     )
 
 
@@ -94,10 +96,17 @@ def _snapshots(points: Sequence[EquityPoint]) -> list[tuple[datetime, Decimal]]:
     return [(point.at, point.value) for point in points]
 
 
-def recent_sharpe(points: Sequence[EquityPoint], days: int, flows: Sequence[Flow] = ()) -> float | None:
-    """Annual, of the newest `days` daily returns, payments aside; None of fewer, and where they do not vary."""
+def weeks_sharpe(points: Sequence[EquityPoint], days: int, flows: Sequence[Flow] = ()) -> float | None:
+    """The best that the annual ratio of `days` daily returns was on any day of the last week, payments aside.
+
+    One day's ratio is mostly chance, so a week of them has to agree. None of fewer returns, and where they do not vary.
+    """
     changes = [one.change for one in daily_returns(_snapshots(points), flows)]
-    return sharpe(changes[-days:]) if len(changes) >= days else None
+    if len(changes) < days + _WEEK - 1:
+        return None
+    ends = range(len(changes) - _WEEK + 1, len(changes) + 1)
+    ratios = [sharpe(changes[end - days : end]) for end in ends]
+    return None if None in ratios else max(ratio for ratio in ratios if ratio is not None)
 
 
 def win_rate(trades: Sequence[ClosedTrade]) -> float | None:

@@ -125,7 +125,7 @@ def _figures(scene: Scene) -> Iterator[Finding]:
         yield finding("win_rate", f"of {closed} closed within a day {rate:.0%} had a gain")
     if figures.sharpe is not None and figures.sharpe < settings.sharpe and settings.sharpe > -100:
         days = settings.sharpe_days
-        ratio = f"the annual Sharpe ratio of the last {days} trading days is {figures.sharpe:.2f}"
+        ratio = f"the annual Sharpe ratio of {days} trading days was {figures.sharpe:.2f} at most for a week"
         yield finding("sharpe", f"{ratio}{_noted(figures)}")
 
 

@@ -13,7 +13,7 @@ class AlertSettings:
     `heartbeat_url`, which is asked every `heartbeat_seconds` while all is well: silence is the alarm there. Warnings
     wait while `quiet_hours` last. `muted` are names of rules. An alert ends when its cause has been gone for `clear`.
     `win_rate` is judged over the last day with `win_rate_trades` closed positions at least, `sharpe` (annual) over
-    `sharpe_days` trading days.
+    `sharpe_days` trading days, on every day of a week.
     """
 
     mail: bool = True
@@ -34,5 +34,5 @@ class AlertSettings:
     win_rate: float = 0.4
     win_rate_trades: int = 5
     sharpe: float = 0.5
-    sharpe_days: int = 5
+    sharpe_days: int = 63
     backup_age: float = 0.0

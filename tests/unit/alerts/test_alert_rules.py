@@ -182,12 +182,23 @@ def test_a_gain_is_above_nought() -> None:
 def test_figures_are_of_the_last_day_and_of_enough_days() -> None:
     old = ClosedTrade("A", NOW - timedelta(hours=25), Decimal(-1))
     new = ClosedTrade("B", NOW - timedelta(hours=23), Decimal(1))
-    facts = book(trades=(old, new), equity=curve(100, 101, 102, 101))
+    facts = book(trades=(old, new), equity=curve(100, 101, 102, 101, 99, 100, 98, 97, 99, 98))
     figures = figures_of(facts, NOW, 3)
     assert (figures.trades, figures.win_rate, figures.highest) == (1, 1.0, Decimal(102))
     assert figures.sharpe is not None
     assert figures_of(facts, NOW, 4).sharpe is None
     assert figures_of(WELL, NOW, 5) == Figures()
+
+
+def test_a_ratio_is_low_when_it_was_on_every_day_of_a_week() -> None:
+    falling = [100 - number + number % 2 for number in range(20)]
+    figures = figures_of(book(equity=curve(*falling)), NOW, 6)
+    assert figures.sharpe is not None
+    assert figures.sharpe < 0
+    better = [*falling[:-7], 120, 118, 125, 126, 119, 108, 100]
+    figures = figures_of(book(equity=curve(*better)), NOW, 6)
+    assert figures.sharpe is not None
+    assert figures.sharpe > 0
 
 
 # The documents
