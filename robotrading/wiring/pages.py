@@ -1,7 +1,6 @@
 """Reports become pages, texts and mails beside the runs' files, in a process of their own.
 
-Entry points: `make_pages` (in that process), `in_a_child` (starts it), `report_page` (what the status page serves),
-`stored_report` and `history` (what there is).
+Entry points: `make_pages` (in that process), `in_a_child` (starts it), `stored_report` and `history` (what there is).
 Invariants: what draws lives in the child, so that neither matplotlib nor a page's templates are in a process that
 trades or serves; a child that fails or takes too long costs the pictures, never the report.
 """
@@ -9,7 +8,6 @@ trades or serves; a child that fails or takes too long costs the pictures, never
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,7 +25,6 @@ from robotrading.wiring.books import Book, Orders, book_for, load_config
 _SECONDS = 60.0
 """For a child, and so much again for every ten reports."""
 _SHOWN_ERROR = 300
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 class NoReport(ConfigError):
@@ -90,27 +87,6 @@ def _left(folder: Path) -> SessionReport | None:
         return msgspec.json.decode((folder / "report.json").read_bytes(), type=SessionReport)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def report_page(orders: Orders, run_id: str) -> bytes | None:
-    """The HTML page of a run, None where there is no such run. Blocks: call it in a thread. Raises `LedgerError`.
-
-    The page as it was made after the run; where its folder is gone or on another host, a plain one from the ledger.
-    """
-    if not _RUN_ID.fullmatch(run_id):
-        return None
-    book = book_for(load_config(orders), orders)
-    try:
-        return (book.run_folder(run_id) / "report.html").read_bytes()
-    except OSError:
-        pass
-    with book.ledger() as ledger:
-        report = ledger.report(run_id)
-    if report is None:
-        return None
-    from robotrading.adapters.notify.report import report_html  # noqa: PLC0415  only where no page was kept
-
-    return report_html(report).encode("utf-8")
 
 
 def stored_report(orders: Orders, run: str = "last") -> SessionReport:

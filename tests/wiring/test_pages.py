@@ -25,7 +25,8 @@ from robotrading.strategy.hmm import Fit, FitState
 from robotrading.wiring.backdrop import backdrop_for
 from robotrading.wiring.books import Book, Orders, book_for, load_config
 from robotrading.wiring.mail import deliver
-from robotrading.wiring.pages import NoReport, in_a_child, make_pages, page_file, report_page, stored_report, text_of
+from robotrading.wiring.pages import NoReport, in_a_child, make_pages, page_file, stored_report, text_of
+from robotrading.wiring.stored_pages import StoredPages
 
 DAYS = weekdays(300)
 FIT = Fit(
@@ -123,17 +124,8 @@ def test_the_pages_of_a_run_are_made_from_what_is_stored(orders: Orders, book: B
     assert made is not None
     assert [one.name for one in made.attachments] == ["equity.png", "allocation.png"]
     assert take_message(folder) is None, "a mail is taken once"
-    assert report_page(orders, good_day().run_id) == (folder / "report.html").read_bytes()
+    assert StoredPages(book).report(good_day().run_id, 1_000_000) == (folder / "report.html").read_bytes()
     assert "+11.37 %" in (folder / "report.txt").read_text("utf-8")
-
-
-def test_the_status_page_gets_a_page_of_every_run_and_of_nothing_else(orders: Orders, book: Book):
-    page = report_page(orders, good_day().run_id)
-    assert page is not None
-    assert page.startswith(b"<!DOCTYPE html>")
-    (book.root / "report.html").write_text("secret")
-    for wrong in ("no-such-run", "..", "../..", "", "a/b", "\x00"):
-        assert report_page(orders, wrong) is None
 
 
 def test_a_run_is_found_by_its_id_a_part_of_it_or_as_the_last(orders: Orders, book: Book):

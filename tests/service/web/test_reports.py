@@ -158,6 +158,15 @@ async def test_a_disk_that_hangs_costs_two_threads_and_no_caller_more_than_the_b
     assert await stored.report(RUN) == PAGE
 
 
+async def test_a_name_that_cannot_be_one_never_reaches_the_disk() -> None:
+    pages = Hanging()
+    stored = Stored(pages, Limits())
+    for name in ("", ".", "..", "../x", "a/b", "a b", "\0", ".a", "x" * 81, "\u0661"):
+        assert await stored.report(name) is None
+        assert await stored.summary(name) is None
+    assert pages.asked == 0
+
+
 async def test_a_slow_disk_is_503_and_all_else_is_answered_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Hanging()
     monkeypatch.setattr("robotrading.service.web.app.Limits", lambda: Limits(page_seconds=0.3))
