@@ -26,11 +26,14 @@ from robotrading.adapters.calendar import ExchangeCalendar
 from robotrading.adapters.clock import SystemClock
 from robotrading.cli.app import app
 from robotrading.cli.exits import for_error
+from robotrading.domain.alerts import Finding
 from robotrading.domain.book import Account, Position
 from robotrading.domain.errors import RobotradingError
 from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Urgency
 from robotrading.domain.orders import EventKind, Fill, Intent, OrderEvent, OrderType, Side
-from robotrading.domain.report import Outcome, SessionReport
+from robotrading.domain.report import Message, Outcome, SessionReport
+from robotrading.service.alerts.words import Whence, raised
 from robotrading.sim.exchange_types import AccountSeed
 from robotrading.wiring.books import Book, Orders, book_for, load_config
 from robotrading.wiring.doctor import clock as clock_checks
@@ -190,6 +193,27 @@ def lose_the_mail(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("GMAIL_ADDRESS", "bot@example.com")
     patch.setenv("GMAIL_APP_PASSWORD", "secret")
     patch.setenv("RECIPIENT_EMAIL", "ann@example.com")
+    now = SystemClock().now()
+    with the_book().post() as (outbox, _):
+        for name in ("run-1", "run-2"):
+            letter = Letter(f"report:{name}", LetterKind.REPORT, Urgency.NORMAL, now, Message("Done", "Done.", "Done."))
+            outbox.post(letter, [Address(Channel.MAIL, "ann@example.com")])
+        lost = next(one for one in outbox.due(now) if one.letter_id == "report:run-1")
+        taken = outbox.take(lost, now, 60)
+        assert taken is not None
+        outbox.give_up(taken, now, "mail_unreached", "nothing answers at 127.0.0.1:1")
+
+
+def raise_an_alert(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    hold(folder, patch)
+    now = SystemClock().now()
+    with the_book().post() as (outbox, alerts):
+        found = Finding("halted", Urgency.WARNING, "trading is halted: by hand", "`robotrading resume` ends it")
+        alert = alerts.begin(found, now)
+        assert alert is not None
+        message = raised(alert, Whence("paper ***567"), now)
+        letter = Letter(f"alert:halted:{now:%Y%m%d}:raised", LetterKind.ALERT, Urgency.WARNING, now, message)
+        outbox.post(letter, [Address(Channel.PUSH, "ntfys 1")])
 
 
 def damage(_folder: Path, _patch: pytest.MonkeyPatch) -> None:
@@ -222,6 +246,9 @@ WORLDS: dict[str, World] = {
     "Trading is halted": hold,
     "The day has lost too much": lose_money,
     "Mail does not arrive": lose_the_mail,
+    "An alert has come": raise_an_alert,
+    "The heartbeat is missed": hold,
+    "The week's summary has not come": hold,
     "The ledger is damaged": damage,
     "Two copies": share,
     "The database is gone": lose_the_database,
