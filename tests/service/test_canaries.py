@@ -88,7 +88,10 @@ def test_no_secret_is_in_anything_that_the_service_leaves(service: Callable[...,
         seen |= environments(one)
         one.until(lambda: box.mails, 60, "the mail")
         one.until(lambda: "bob@example.com" in one.output, what="the note on the refused recipient")
-        answers = [one.get(path)[1] for path in ("/", "/status", "/metrics", "/health", "/health/detailed", "/run/x")]
+        answers = [
+            one.get(path)[1]
+            for path in ("/", "/status", "/metrics", "/health", "/health/detailed", "/run/x", "/reports")
+        ]
         asked = (["status"], ["plan", "crypto"], ["config", "show"], ["doctor"], ["messages"], ["messages", "test"])
         answers += [command(one, environment, *words) for words in asked]
         one.signal(signal.SIGTERM)
