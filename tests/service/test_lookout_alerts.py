@@ -22,7 +22,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Urgency
 from robotrading.domain.report import Message
 from robotrading.service.alerts.rules import finding
-from robotrading.service.facts import BrokerFacts, ClosedTrade
+from robotrading.service.facts import BrokerFacts, ClosedTrade, PaidFlows
 from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Shelves, Sources, dead_copies, newest_file
 from robotrading.sim.clock import VirtualClock
 
@@ -51,7 +51,13 @@ async def test_everything_beside_the_ledger_is_seen(database: Database, tmp_path
     sources = Sources(dict, dict, tuple, BrokerFacts, lambda: dict(breakers), lambda: None, lambda: "")
     outbox, alerts = SqlOutbox(database), SqlAlertBook(database)
     trade = ClosedTrade("AAPL", NOW, Decimal(1))
-    shelves = Shelves(outbox, alerts, lambda since: [trade] if since == LATER - timedelta(days=1) else [])
+    paid = PaidFlows(since=NOW, until=LATER)
+    shelves = Shelves(
+        outbox,
+        alerts,
+        lambda since: [trade] if since == LATER - timedelta(days=1) else [],
+        {"DU1": paid}.__getitem__,
+    )
     reader = Reader(place, clock, SqlLedger(database), SqlPositionBook(database), SqlClaims(database), shelves)
     lookout = Lookout(place, clock, sources, Hearers(lambda _: None, lambda *_: None))
     alert = alerts.begin(finding("halted", "trading is halted"), NOW)
@@ -63,7 +69,7 @@ async def test_everything_beside_the_ledger_is_seen(database: Database, tmp_path
     assert facts.breakers_since == {"yahoo": NOW}
     assert facts.alerts == (alert,)
     assert (facts.waiting_mails, facts.waiting.oldest_critical) == (1, NOW)
-    assert facts.book.trades == (trade,)
+    assert (facts.book.trades, facts.book.flows) == ((trade,), paid)
     assert (facts.last_end, facts.backup_at) == ("it died", NOW)
     breakers["yahoo"] = False
     lookout.refresh()
