@@ -28,7 +28,9 @@ def test_it_starts_serves_runs_a_session_and_stops_within_its_time(service: Make
     one.start()
     one.until_ready()
     assert one.get("/ping")[0] == 200
-    one.until(lambda: one.get("/health")[0] == 200 and "logged in to" in one.get("/health/detailed")[1], what="the broker")
+    one.until(
+        lambda: one.get("/health")[0] == 200 and "logged in to" in one.get("/health/detailed")[1], what="the broker"
+    )
     status, said = one.post("/run/crypto")
     assert status == 200, said
     one.until(lambda: one.session().get("running_run"), what="the session")

@@ -56,7 +56,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  the library's name
+        def do_GET(self) -> None:
             paths.append(self.path)
             self.send_response(200)
             self.end_headers()
