@@ -27,9 +27,10 @@ from robotrading.domain.report import Outcome
 from tests.drills.kill_table import Finding, write_table
 from tests.drills.points import POINTS, Point, point
 from tests.drills.pretend_broker import NOTHING, SYMBOLS, PretendBroker
-from tests.drills.stage import FIRST, HERE, SECOND, THIRD, Stage
+from tests.drills.stage import FIRST, HERE, SECOND, THIRD, NotReached, Stage
 
 USUAL_PATIENCE, SHORT_PATIENCE = 20, 1
+_MORE_TRIES = 2
 DOCUMENT = HERE / "docs" / "reliability-kill-points.md"
 
 
@@ -154,9 +155,19 @@ def play(points: Sequence[Point], told: Callable[[Finding], None]) -> None:
         try:
             drill.prepare()
             for one in points:
-                told(drill.run(one))
+                told(_reached(drill, one))
         finally:
             drill.end()
+
+
+def _reached(drill: Drill, one: Point) -> Finding:
+    """How many executions are left for recovery is a matter of timing: a point that was not met is played again."""
+    finding = drill.run(one)
+    for _ in range(_MORE_TRIES):
+        if not finding.wrong.startswith(NotReached.__name__):
+            break
+        finding = drill.run(one)
+    return finding
 
 
 def _say(finding: Finding) -> None:

@@ -200,6 +200,7 @@ _RECOVERY = {
     "in recovery, after the first fill is booked": _append(_AFTER, "fill", "S"),
     "in recovery, before the third fill is booked": _append(_BEFORE, "fill", "S", 3),
     "in recovery, after the third fill is booked": _append(_AFTER, "fill", "S", 3),
+    "in recovery, in the middle of the fifth fill": Death(_D, "book_fill", _BEFORE, 5, "S"),
     "in recovery, after the last sell's last fill is booked": _append(_AFTER, "fill", "S", 3, "last"),
     "between recovery and plan, before the quotes": _broker(_BEFORE, "quotes"),
     "between recovery and plan, after the account": _broker(_AFTER, "account"),
@@ -240,10 +241,6 @@ POINTS: tuple[Point, ...] = (
     *(Point(name, (death,), SLOW, silence=True) for name, death in _STILL_AT_WORK.items()),
     *(Point(name, (death,), gateway_dies=True) for name, death in _GATEWAY.items()),
     *(Point(name, (death,), command_dies=True) for name, death in _COMMAND.items()),
-    # All sells are out then, so that five executions at least are left to be booked.
-    Point(
-        "in recovery, in the middle of the fifth fill", (_wire(_AFTER, nth=3), Death(_D, "book_fill", _BEFORE, 5, "S"))
-    ),
     Point(
         "in recovery, after the first fill is booked, twice",
         (IN_FLIGHT, _RECOVERY_FILL := _append(_AFTER, "fill", "S"), _RECOVERY_FILL),
