@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -97,9 +98,11 @@ class Telling:
         """A round whenever something is due, and at once for a new alert."""
         rested = self._clock.now()
         while True:
-            with_word = await _within(self._poked.wait(), _POST_SECONDS)
-            now = self._clock.now()
-            if now < rested or not (with_word or await self._is_due()):
+            if self._clock.now() < rested:
+                await asyncio.sleep(_POST_SECONDS)
+                continue
+            await _within(self._poked, _POST_SECONDS)
+            if not (self._poked.is_set() or await self._is_due()):
                 continue
             self._poked.clear()
             try:
@@ -149,11 +152,8 @@ class Telling:
         return all_well(self._facts(), self._settings.alerts, self._clock.now(), self._desk.silent_since)
 
 
-async def _within(waiting: Awaitable[object], seconds: float) -> bool:
-    """Whether it came to its end in time."""
-    try:
+async def _within(poked: asyncio.Event, seconds: float) -> None:
+    """Until it is set, or the time has passed."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await waiting
-    except TimeoutError:
-        return False
-    return True
+            await poked.wait()
