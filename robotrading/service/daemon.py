@@ -13,37 +13,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from robotrading.adapters.calendar_table import CalendarUnusable, TableCalendar
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass
-from robotrading.domain.ports import AlertBook, Broker, Clock, Ledger, Outbox
-from robotrading.execution.quiet import QuietTimes
-from robotrading.service.alerts.desk import Desk, Voice
+from robotrading.domain.ports import Ledger
+from robotrading.service.alerts.desk import Desk
 from robotrading.service.breakers import Breakers
 from robotrading.service.deeds import Deeds
 from robotrading.service.health import Level, judge
 from robotrading.service.line import status_line
-from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Sources
-from robotrading.service.manager import ServiceManager
+from robotrading.service.lookout import Hearers, Lookout, Sources
 from robotrading.service.metrics import Meters
-from robotrading.service.occasions import Helpers, Occasions
+from robotrading.service.occasions import Occasions
 from robotrading.service.probe import Probe
-from robotrading.service.scheduler import Entry, Scheduler
-from robotrading.service.settings import ServiceSettings
-from robotrading.service.supervisor import Program, Supervisor
-from robotrading.service.telling import Couriers, Telling, TellingSettings
+from robotrading.service.scheduler import Scheduler
+from robotrading.service.setup import Hooks, Opened, Setup
+from robotrading.service.supervisor import Supervisor
+from robotrading.service.telling import Telling
 from robotrading.service.watcher import Watcher
 from robotrading.service.web.app import make_app
 from robotrading.service.web.server import serving
-from robotrading.service.web.stored import NoPages, Pages
 from robotrading.session.due import interrupted
-from robotrading.session.lease import Post
 from robotrading.session.processes import Counted, Ways
 
 log = logging.getLogger(__name__)
@@ -52,63 +46,13 @@ GAVE_UP = 70
 """Exit code of a daemon of which a part has ended by itself."""
 STATUS_SECONDS = 300.0
 _JUDGE_SECONDS = 1.0
+_TELL_AGAIN_SECONDS = 60.0
 _BEAT_SECONDS = 5.0
 _TAKE_OVER_SECONDS = 30.0
 _CALENDAR_SECONDS = 6 * 3600.0
 _CALENDAR_RETRY = 60.0
 _RESERVE = 15.0
 """Of the time for a stop: for ending what did not end when it was asked to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What there is once the ledger is open. `ledger` is for what a person asks for, the rest for what people hear."""
-
-    post: Post
-    reader: Reader
-    ledger: Ledger
-    outbox: Outbox
-    alerts: AlertBook
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the daemon gives to those who run the sessions."""
-
-    ways: Ways
-    stepped: Callable[[AssetClass, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """How the daemon speaks to people who do not look: rules, who speaks to whom, and who carries it."""
-
-    settings: TellingSettings
-    voice: Voice
-    couriers: Couriers
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A daemon's parts that know the outside; `wiring/serve.py` fills it in.
-
-    `open` opens and migrates the ledger and blocks while it does. `calendar` is the table of trading days, made anew
-    where it must be. `staff` are those who run sessions and tell people, given the ledger. `pages` lie on the disk.
-    """
-
-    settings: ServiceSettings
-    clock: Clock
-    place: Place
-    entries: Sequence[Entry]
-    programs: Sequence[Program]
-    quiet: QuietTimes
-    broker: Callable[[], Broker]
-    calendar: Callable[[date], Awaitable[TableCalendar]]
-    open: Callable[[], AbstractContextManager[Opened]]
-    staff: Callable[[Opened, Hooks], Helpers]
-    speech: Speech
-    manager: ServiceManager = field(default_factory=ServiceManager)
-    pages: Pages = field(default_factory=NoPages)
 
 
 async def serve(setup: Setup) -> int:
@@ -207,13 +151,24 @@ class _Daemon:
         self._task("probe", self.probe.run())
         self._task("lookout", self.lookout.run(opened.reader))
         self._task("status", self._tell_status())
-        self._task("telling", self._telling(opened).run())
+        self._task("telling", self._keep_telling(opened))
         self._task("scheduler", self._keep_schedule(occasions))
 
     def _telling(self, opened: Opened) -> Telling:
         speech = self.setup.speech
         desk = Desk(opened.alerts, opened.outbox, speech.settings.alerts, speech.voice, self.clock)
         return Telling(lambda: self.lookout.facts, desk, opened.outbox, speech.couriers, speech.settings, self.clock)
+
+    async def _keep_telling(self, opened: Opened) -> None:
+        """What people hear is no reason to stop what trades: a fault there is logged, and it begins anew."""
+        while True:
+            speaking = asyncio.create_task(self._telling(opened).run())
+            try:
+                await asyncio.wait({speaking})
+            finally:
+                await _cancelled([speaking])
+            log.critical("what tells people has ended by itself; it begins anew", exc_info=speaking.exception())
+            await asyncio.sleep(_TELL_AGAIN_SECONDS)
 
     def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.tasks[name] = asyncio.create_task(work, name=name)

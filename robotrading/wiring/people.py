@@ -23,7 +23,7 @@ from robotrading.domain.messages import Letter, LetterKind
 from robotrading.domain.report import SessionReport
 from robotrading.service.alerts.desk import Voice
 from robotrading.service.alerts.words import Whence
-from robotrading.service.daemon import Speech
+from robotrading.service.setup import Speech
 from robotrading.service.telling import Couriers, TellingSettings
 from robotrading.service.weekly import parse
 from robotrading.session.due import Missed

@@ -36,12 +36,13 @@ from robotrading.domain.report import SessionReport
 from robotrading.execution.quiet import QuietTimes
 from robotrading.service.alerts.lives import Life
 from robotrading.service.calendar import current_calendar
-from robotrading.service.daemon import GAVE_UP, Hooks, Opened, Setup, serve
+from robotrading.service.daemon import GAVE_UP, serve
 from robotrading.service.lookout import Place, Reader, Shelves
 from robotrading.service.manager import manager_from
 from robotrading.service.occasions import Helpers, Trade
 from robotrading.service.recent import Recent
 from robotrading.service.scheduler import Entry
+from robotrading.service.setup import Hooks, Opened, Setup
 from robotrading.service.supervisor import Program
 from robotrading.session.bereaved import Occasion, conclude, conclude_claim
 from robotrading.session.job import Job
