@@ -23,7 +23,7 @@ from robotrading.service.alerts.heartbeat import Heartbeat, all_well
 from robotrading.service.alerts.rules import findings
 from robotrading.service.alerts.settings import AlertSettings
 from robotrading.service.facts import Facts
-from robotrading.service.weekly import Weekly, due, letter_id
+from robotrading.service.weekly import Weekly, due, letter_id, moment
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +133,9 @@ class Telling:
             await asyncio.sleep(_WEEK_SECONDS)
 
     def _has_history(self, day: date) -> bool:
-        """Whether the account was looked at before that day ended: a new service has nothing to sum up."""
+        """Whether the account was looked at before that moment: a new service has nothing to sum up."""
         points = self._facts().book.equity
-        return bool(points) and points[0].at.date() <= day
+        return bool(points) and points[0].at < moment(self._settings.weekly, day)
 
     async def _summed_up(self, day: date, posted: date | None) -> date | None:
         """The newest day that is posted."""

@@ -85,6 +85,11 @@ def next_after(weekly: Weekly, now: datetime) -> datetime | None:
     return moment if moment > now else local(day + _WEEK, weekly.wall, weekly.zone)
 
 
+def moment(weekly: Weekly, day: date) -> datetime:
+    """When the summary of a day is due, in UTC."""
+    return local(day, weekly.wall, weekly.zone)
+
+
 def letter_id(day: date) -> str:
     """The summary's identity in the outbox: one for the seven days up to a day, whoever posts it."""
     return f"summary:{day}"

@@ -68,7 +68,7 @@ def test_it_is_mailed_once(tmp_path: Path) -> None:
     assert (first.returncode, first.stderr) == (0, "")
     assert (again.returncode, later.returncode) == (0, 0)
     assert "was posted before" in again.stdout
-    assert "was posted before" in later.stderr
+    assert "was posted before" in later.stdout
     assert sorted(mail["To"] for _, _, mail in box.mails) == ["ann@example.com", "ben@example.com"]
     assert {mail["Subject"] for _, _, mail in box.mails} == {
         "[robotrading] Week without a run (embedded, week to 2026-11-20)"

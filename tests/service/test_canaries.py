@@ -84,7 +84,7 @@ def test_no_secret_is_in_anything_that_the_service_leaves(service: Callable[...,
         one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
         seen = environments(one)
         assert one.post("/run/crypto")[0] == 200
-        one.until(lambda: one.session().get("step"), what="the session")
+        one.until(lambda: one.session().get("running_run"), what="the session")
         seen |= environments(one)
         one.until(lambda: box.mails, 60, "the mail")
         one.until(lambda: "bob@example.com" in one.output, what="the note on the refused recipient")

@@ -105,7 +105,7 @@ def test_a_killed_service_leaves_nothing_and_its_successor_works(service: Make) 
     one.until_ready()
     one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
     assert one.post("/run/crypto")[0] == 200
-    one.until(lambda: one.session().get("step"), what="a step of the session")
+    one.until(lambda: one.session().get("running_run"), what="the session")
     one.signal(signal.SIGKILL)
     one.ended()
     one.until(lambda: one.left() == [], what="the end of all children")

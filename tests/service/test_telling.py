@@ -8,7 +8,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from os import environ
 from pathlib import Path
@@ -16,6 +17,7 @@ from threading import Thread
 
 import trustme
 
+from robotrading.adapters.ledger.store import open_ledger
 from robotrading.adapters.notify.settings import Security
 from tests.mail_servers import PASSWORD, USER, Mailbox, serving
 from tests.service.services import Service, free_port
@@ -50,6 +52,14 @@ def having(box: Mailbox, *words: str) -> list[str]:
     return [one for one in subjects(box) if all(word in one for word in words)]
 
 
+def known_since_yesterday(one: Service) -> None:
+    """There is something to sum up only for who was there before the moment."""
+    one.book.mkdir(parents=True)
+    ledger = open_ledger(f"sqlite:///{one.book / 'ledger.db'}")
+    ledger.save_equity(datetime.now(UTC) - timedelta(days=1), "DU1000001", Decimal(1_000_000), "USD")
+    ledger.close()
+
+
 @contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
     """An address, and the paths it was asked for."""
@@ -80,6 +90,7 @@ def test_reports_alerts_their_end_the_week_and_the_heartbeat_reach_people_once(s
     with serving(Mailbox(), authority, Security.SSL) as box, listening() as (url, asks):
         extra = EXTRA.format(port=box.port, ca=tmp_path / "ca.pem", weekly=week)
         one = service(extra=extra, environment={**MAIL, "ROBOTRADING_HEARTBEAT_URL": url})
+        known_since_yesterday(one)
         one.start()
         one.until_ready()
         one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")

@@ -49,9 +49,14 @@ KNOWN = json.loads((Path(__file__).parent / "failing_seeds.json").read_text(enco
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_promise_is_kept_in_every_story(part):
-    summary = simulate(range(FIRST + part, END, PARTS))
-    assert summary.ok, "\n\n".join(failure.told for failure in summary.failures)
-    assert summary.counts["runs"] > summary.seeds
+    """In a process that nobody measures: the coverage tool makes a story take three times as long."""
+    length = (END - FIRST) // PARTS
+    first = FIRST + part * length
+    words = [sys.executable, "-m", "robotrading.wiring.drills.simulate", "--seeds", f"{first}:{first + length}"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=800, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{length} seeds in " in done.stdout
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: f"{known['seed']}: {known['why']}"[:70])

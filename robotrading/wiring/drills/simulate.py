@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,16 @@ def _be_silent() -> None:
     logging.disable(logging.CRITICAL)
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    before = logging.root.manager.disable
+    _be_silent()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _played(seeds: Sequence[int]) -> _Batch:
     counts: Counter[str] = Counter()
     failures: list[Failure] = []
@@ -140,7 +150,11 @@ def told(story: Story, outcome: Outcome, command: str = "") -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every promise was kept, 1 otherwise."""
     given = _parser().parse_args(arguments)
-    _be_silent()
+    with _silence():
+        return _carried_out(given)
+
+
+def _carried_out(given: argparse.Namespace) -> int:
     if given.story or given.seed is not None:
         return _one(given)
     first, _, end = given.seeds.partition(":")

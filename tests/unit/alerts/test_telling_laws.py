@@ -151,7 +151,7 @@ async def test_the_week_is_summed_up_once_over_restarts_and_trouble(office: Offi
 async def test_a_new_service_has_no_week_to_sum_up(office: Office) -> None:
     async with office.open("Fri 07:00"):
         await passing()
-        young = EquityPoint(BEGIN + timedelta(days=1), Decimal(100))
+        young = EquityPoint(BEGIN - timedelta(minutes=10), Decimal(100))
         office.facts = replace(office.facts, book=BookFacts(read_at=BEGIN, equity=(young,)))
         await passing()
     assert office.summaries == []
