@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +24,13 @@ def shared() -> Path:
         if candidate and (Path(candidate) / "data").is_dir():
             return Path(candidate)
     pytest.skip("real market data not present (set ROBOTRADING_SHARED to its folder)")
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Commands that are run within a test set the whole process's log; the next test hears as the first one did."""
+    level, disabled, hook = logging.root.level, logging.root.manager.disable, sys.excepthook
+    yield
+    logging.root.setLevel(level)
+    logging.disable(disabled)
+    sys.excepthook = hook
