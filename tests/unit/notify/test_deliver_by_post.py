@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +15,12 @@ import pytest
 import trustme
 from mail_servers import Mailbox, account, serving
 from report_worlds import NOW, good_day, nothing_to_do
+from rich.console import Console
 
 from robotrading.adapters.clock import FixedClock
 from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.notify.settings import MailSettings, Security
+from robotrading.cli.render_messages import list_view
 from robotrading.config.defaults import default_config
 from robotrading.config.model import Config
 from robotrading.domain.instrument import AssetClass
@@ -34,6 +38,7 @@ REPORTS = (
 )
 PEOPLE = ("ann@example.com", "bob@example.com")
 SSL = Security.SSL
+GOLDEN = Path(__file__).parents[2] / "golden" / "cli" / "one_of_ten.txt"
 
 
 @dataclass
@@ -166,3 +171,24 @@ def test_who_is_told_what():
     assert told(replace(config, alerts=replace(urls, mail=False)), LetterKind.ALERT) == pushes
     assert told(replace(config, mail=MailSettings()), LetterKind.ALERT) == pushes
     assert told(replace(config, mail=MailSettings()), LetterKind.REPORT) == []
+
+
+def test_one_recipient_of_ten_is_wrong(room: Room, authority: trustme.CA, ca_file: str):
+    """Nine have their mail, and what the terminal and the list say of the tenth is kept as it is read."""
+    people = tuple(
+        f"{name}@example.com" for name in ["ann", "bob", "cleo", "dan", "eve", "fay", "gil", "hal", "ida", "jan"]
+    )
+    with serving(Mailbox(rcpt={"fay@example.com": "550 5.1.1 nobody of that name"}), authority, SSL) as box:
+        notes = room.deliver(account(box.port, SSL, ca_file, recipients=people), REPORTS[:1])
+    reports = [
+        person for person, mail in zip(box.recipients, box.mails, strict=True) if "quities" in mail[2]["Subject"]
+    ]
+    assert sorted(set(reports)) == sorted(set(people) - {"fay@example.com"})
+    said = io.StringIO()
+    terminal = Console(file=said, width=80, color_system=None)
+    for line in [*notes, "", *list_view(room.ways)]:
+        terminal.print(line, soft_wrap=False)
+    found = "\n".join(line.rstrip() for line in said.getvalue().splitlines()) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(found, encoding="utf-8")
+    assert found == GOLDEN.read_text(encoding="utf-8")
