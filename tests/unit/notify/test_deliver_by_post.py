@@ -38,7 +38,7 @@ REPORTS = (
 )
 PEOPLE = ("ann@example.com", "bob@example.com")
 SSL = Security.SSL
-GOLDEN = Path(__file__).parents[2] / "golden" / "cli" / "one_of_ten.txt"
+GOLDEN = Path(__file__).parents[2] / "golden" / "messages" / "one_of_ten.txt"
 
 
 @dataclass
