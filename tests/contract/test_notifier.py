@@ -1,4 +1,4 @@
-"""The Notifier port's contract: by mail over a real server, by mail to a dead one, and without a mail set-up."""
+"""The Notifier port's contract: by mail over a real server, and by mail to a dead one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mail_servers import Mailbox, account, serving
 
 from robotrading.adapters.clock import FixedClock
 from robotrading.adapters.notify.mail import MailNotifier
-from robotrading.adapters.notify.nomail import NoMail, missing
+from robotrading.adapters.notify.nomail import how_to_set_up, missing
 from robotrading.adapters.notify.settings import MailSettings, Security
 from robotrading.domain.ports import Notifier
 from robotrading.domain.report import Message
@@ -23,11 +23,9 @@ MESSAGE = Message("subject", "text", "<p>page</p>")
 PEOPLE = ("ann@example.com", "bad@example.com", "bob@example.com")
 
 
-@pytest.fixture(params=["ssl", "starttls", "dead", "unset"])
+@pytest.fixture(params=["ssl", "starttls", "dead"])
 def notifier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notifier]:
-    if request.param == "unset":
-        yield NoMail(MailSettings())
-    elif request.param == "dead":
+    if request.param == "dead":
         yield MailNotifier(account(1, Security.SSL), CLOCK)
     else:
         authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
@@ -65,10 +63,8 @@ def test_it_can_be_used_again(notifier: Notifier):
 
 
 def test_without_a_set_up_the_way_to_one_is_told():
-    reason = (
-        NoMail(MailSettings(username="bot@example.com")).send(MESSAGE, ["ann@example.com"])["ann@example.com"].reason
-    )
+    reason = how_to_set_up(MailSettings(username="bot@example.com"))
     assert "GMAIL_APP_PASSWORD, RECIPIENT_EMAIL" in reason
     assert "GMAIL_ADDRESS" not in reason
     assert missing(account(1, Security.SSL)) == ()
-    assert "an account" in NoMail(account(1, Security.SSL)).send(MESSAGE, ["a@b"])["a@b"].reason
+    assert "an account" in how_to_set_up(account(1, Security.SSL))

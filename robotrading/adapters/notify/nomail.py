@@ -1,12 +1,8 @@
-"""The notifier of an installation without a mail account: it says what to set up, and harms nobody."""
+"""An installation without a mail account: what is wanting, and how to set it up."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
 from robotrading.adapters.notify.settings import MailSettings
-from robotrading.domain.report import Message
-from robotrading.domain.skip import Skip
 
 
 def missing(settings: MailSettings) -> tuple[str, ...]:
@@ -26,14 +22,3 @@ def how_to_set_up(settings: MailSettings) -> str:
         f"mail is not set up: {names} wanting; set it in the environment or in the section `mail` of config.yaml"
         " (the password in the environment only); the reports are on the disk"
     )
-
-
-class NoMail:
-    """Sends nothing and says why, to each recipient alike."""
-
-    def __init__(self, settings: MailSettings) -> None:
-        self._reason = how_to_set_up(settings)
-
-    def send(self, message: Message, recipients: Collection[str]) -> Mapping[str, Skip | None]:  # noqa: ARG002  port
-        """A `Skip` for each recipient."""
-        return {recipient: Skip(recipient, "mail", self._reason, "not_set_up") for recipient in recipients}
