@@ -57,9 +57,10 @@ format:
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-# Pins for Python 3.11 to 3.13 in one file; needs uv.
+# Pins for Python 3.11 to 3.13 in one file; needs uv. The tools are installed beside either library of the broker,
+# which pin their own tzdata: ib_async wants an older one.
 UV = uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 lock:
 	$(UV) requirements.in -o requirements.txt
-	$(UV) requirements-dev.in -o requirements-dev.txt
+	$(UV) requirements-dev.in --no-emit-package tzdata -o requirements-dev.txt
 	sed 's/^ib_insync$$/ib_async/' requirements.in | $(UV) - -o requirements-async.txt
