@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs; the other targets are parts of it, on the environment in .venv.
 PY ?= .venv/bin/python
 
-.PHONY: nightly check lint types imports test drill nspawn container bench docs lock format
+.PHONY: nightly check lint types imports test drill breakages nspawn container bench docs lock format
 
 check:
 	./deploy.sh test
@@ -39,6 +39,10 @@ container:
 SEEDS ?= 0:10000
 simulate:
 	$(PY) -m robotrading.wiring.drills.simulate --seeds $(SEEDS) --jobs 2
+
+# The program broken on purpose, one rule at a time, until a story notices; writes docs/reliability-breakages.md.
+breakages:
+	$(PY) -m tests.drills.breakages
 
 # Every fault drill on the configuration in force, with real processes over the real wire; two to three minutes.
 .PHONY: nightly selftest

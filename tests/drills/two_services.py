@@ -1,7 +1,8 @@
 """A stand-in for a scheduler: `two_services URL FOLDER NAME COUNT DEED`, racing with its like over the same occurrences.
 
 The way to an occurrence is the product's own; the work is to write a line and a report. `DEED` is what it does in the
-middle of occurrence number 60 or later, once: `works`, `hangs` (until it is killed), or `sleeps` (stops itself).
+middle of occurrence number 60 or later, once: `works`, `hangs` (until it is killed), or `sleeps` (stops itself). It
+says `awake` when it is ready, and waits for the file `go`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ TERMS = LeaseTerms(life=6.0, margin=0.5, grace=1.0, poll=0.01)
 FIRST = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
 KINDS = tuple(AssetClass)
 DEED_AT = 60
+GO_SECONDS = 60.0
 CLOCK = SystemClock()
 
 
@@ -91,6 +93,10 @@ class Service:
         return Done(report.run_id, report.outcome)
 
     async def race(self, count: int) -> None:
+        self.write("awake", occurrences(1)[0])
+        async with asyncio.timeout(GO_SECONDS):
+            while not (self.folder / "go").exists():  # noqa: ASYNC110  a file has no events
+                await asyncio.sleep(0.005)
         post = Post(self.claims, CLOCK, ACCOUNT, f"{self.name}:{os.getpid()}", TERMS)
         for number, occurrence in enumerate(occurrences(count)):
             try:
