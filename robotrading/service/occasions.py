@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from robotrading.domain.claims import Claim, Occurrence
 from robotrading.domain.errors import LeaseLost, LedgerError, RobotradingError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.report import Outcome, SessionReport
-from robotrading.service.scheduler import Duties
+from robotrading.service.scheduler import Busy, Duties
 from robotrading.session.due import Due, Missed
 from robotrading.session.lease import Held, Post, hold
 from robotrading.session.lock import AlreadyRunning
@@ -29,6 +30,8 @@ RECENT = timedelta(days=30)
 """How far back it is looked for what dead copies have left."""
 WHOLE = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 """Outcomes after which nothing is left to be caught up."""
+
+_STOPPING = "the service is stopping; nothing new is started"
 
 log = logging.getLogger(__name__)
 
@@ -118,33 +121,50 @@ class Occasions:
     async def claim(self, occurrence: Occurrence) -> bool:
         """Take it under the account's lease, which is kept until it has ended.
 
-        Raises `LedgerError` when that cannot be had now; nothing is claimed then, and it is asked again.
+        Raises `LedgerError` when that cannot be had now, `Busy` while its session runs; nothing is claimed then, and
+        it is asked again.
         """
         self._require_leisure(occurrence.kind)
+        # Before it is in the store, so that nobody here takes it for a dead copy's or starts its session beside it.
+        self._occurrences.add(occurrence)
+        try:
+            await self._take(occurrence)
+        finally:
+            if occurrence.key not in self._mine:
+                self._occurrences.discard(occurrence)
+        return occurrence.key in self._mine
+
+    async def _take(self, occurrence: Occurrence) -> None:
         async with AsyncExitStack() as stack:
             try:
                 held = await stack.enter_async_context(self._tenure.share())
             except AlreadyRunning as error:
                 raise LedgerError(f"{occurrence.key} waits: {error}") from error
             now = self._post.clock.now()
-            if not await asyncio.to_thread(self._post.claims.claim_occurrence, occurrence, held.lease, now):
-                return False
-            log.info("%s: claimed by %s", occurrence.key, held.lease.holder)
-            self._mine[occurrence.key] = stack.pop_all()
-        self._occurrences.add(occurrence)
-        return True
+            if await asyncio.to_thread(self._post.claims.claim_occurrence, occurrence, held.lease, now):
+                log.info("%s: claimed by %s", occurrence.key, held.lease.holder)
+                self._mine[occurrence.key] = stack.pop_all()
 
     async def miss(self, missed: Missed) -> None:
         """Record why it did not run; a run that was cut off gets its report. Raises `LedgerError`."""
         occurrence = missed.occurrence
         if missed.rule.startswith("interrupted"):
-            async with self._keeping(occurrence):
-                await self._bury(occurrence)
+            await self._miss_interrupted(occurrence)
         else:
             await self._finish(occurrence, Done("", missed.rule))
         await self._let_go(occurrence)
         if missed.alarming:
             self._tell(self._helpers.alarm(missed))
+
+    async def _miss_interrupted(self, occurrence: Occurrence) -> None:
+        """What fails here is left to whoever looks for dead runs next."""
+        try:
+            async with self._keeping(occurrence):
+                await self._bury(occurrence)
+        except AlreadyRunning as error:
+            raise LedgerError(f"{occurrence.key} waits: {error}") from error
+        finally:
+            self._occurrences.discard(occurrence)
 
     async def start(self, occurrence: Occurrence) -> None:
         """Run it to its end and record what came of it; one that its copy died of is buried first."""
@@ -172,20 +192,35 @@ class Occasions:
             raise CannotRun(f"{kind} is disabled; set sessions.{kind}.enabled to true")
         try:
             self._require_leisure(kind)
-            stack = AsyncExitStack()
-            held = await stack.enter_async_context(self._tenure.share())
-        except (AlreadyRunning, LedgerError) as error:
+        except LedgerError as error:
             raise CannotRun(str(error)) from error
         now = self._post.clock.now()
-        trade = Trade(kind, f"{now:%Y%m%d-%H%M%S}-asked-{kind}", held)
-        self._set(kind, Running(trade.run_id, now))
+        run_id = f"{now:%Y%m%d-%H%M%S}-asked-{kind}"
+        self._set(kind, Running(run_id, now))  # before anything is waited for, so that nobody else starts it too
+        work = None
+        try:
+            work = await self._asked(kind, run_id)
+        except (AlreadyRunning, LedgerError) as error:
+            raise CannotRun(str(error)) from error
+        finally:
+            if work is None:
+                self._set(kind, None)
+        _keep(self._working, asyncio.create_task(work, name=run_id))
+        return run_id
+
+    async def _asked(self, kind: AssetClass, run_id: str) -> Coroutine[Any, Any, None]:
+        """The run to be made, under a share of the lease that ends with it. Raises `AlreadyRunning`, `LedgerError`."""
+        async with AsyncExitStack() as stack:
+            held = await stack.enter_async_context(self._tenure.share())
+            if self.stopping:
+                raise LedgerError(_STOPPING)
+            kept = stack.pop_all()
 
         async def whole() -> None:
-            async with stack:
-                await self._run(trade)
+            async with kept:
+                await self._run(Trade(kind, run_id, held))
 
-        _keep(self._working, asyncio.create_task(whole(), name=trade.run_id))
-        return trade.run_id
+        return whole()
 
     async def drain(self, seconds: float) -> None:
         """Wait for the runs that the scheduler has not started itself, then cancel those that still run."""
@@ -196,11 +231,14 @@ class Occasions:
         await _ended(self._telling, seconds)
 
     async def take_over(self, decide: Callable[[Sequence[Claim]], Due]) -> None:
-        """Start or name what another copy has claimed and does not work on any more. Raises `LedgerError`."""
+        """Start or name what another copy has claimed and does not work on any more. Raises `LedgerError`.
+
+        A session that is switched off here is not started; its dead run is buried after the next run of another.
+        """
         if self.stopping or self._running:
             return
         found = await self.claims(self._post.clock.now() - RECENT)
-        decided = decide([one for one in found if self._is_foreign(one)])
+        decided = decide([one for one in found if self._is_foreign(one) and one.occurrence.kind in self._kinds])
         for missed in decided.missed:
             await self.miss(missed)
         for one in decided.run:
@@ -279,9 +317,11 @@ class Occasions:
 
     def _require_leisure(self, kind: AssetClass) -> None:
         if self.stopping:
-            raise LedgerError("the service is stopping; nothing new is started")
+            raise LedgerError(_STOPPING)
         if kind in self._running:
-            raise LedgerError(f"{kind} runs already ({self._running[kind].run_id}); wait for it to end")
+            raise Busy(f"{kind} runs already ({self._running[kind].run_id}); wait for it to end")
+        if any(one.kind is kind for one in self._occurrences):
+            raise Busy(f"a {kind} run that is due begins or ends just now; try again in a moment")
 
     async def _rival(self) -> bool:
         """Whether another copy has the account, or had it a moment ago."""
@@ -299,7 +339,7 @@ class Occasions:
                 for note in await work:
                     log.info("%s", note)
             except (RobotradingError, OSError) as error:
-                log.warning("what there is to tell could not be told: %s", error)
+                log.warning("what there is to tell could not be told: %s", str(error) or type(error).__name__)
 
         _keep(self._telling, asyncio.create_task(telling(), name="telling people"))
 

@@ -34,6 +34,10 @@ JUMP = timedelta(minutes=5)
 log = logging.getLogger(__name__)
 
 
+class Busy(LedgerError):
+    """An occurrence waits because its session runs already: no trouble, and claimed at a later look."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One session: when, and how late a missed run may still start."""
@@ -49,7 +53,8 @@ class Duties:
 
     `claims`: those due since an instant. `claim`: True for exactly one caller, ever. `start`: run the session to its
     end and record the outcome. `miss`: record the outcome of an occurrence that will not run, and tell people where it
-    is `alarming`. All but `start` may raise `LedgerError`; then the same is asked again at the next look.
+    is `alarming`. All but `start` may raise `LedgerError` (`claim` also `Busy`); then the same is asked again at the
+    next look.
     """
 
     claims: Callable[[datetime], Awaitable[Sequence[Claim]]]
@@ -138,9 +143,7 @@ class Scheduler:
         if self._jumped(now):
             return
         try:
-            await self._look(now)
-            for kind, occurrence in self.upcoming.items():
-                alarms.set(str(kind), occurrence.due_at if occurrence else None)
+            await self._look(now, alarms)
         except (LedgerError, DataError) as error:
             if str(error) != self.trouble:
                 log.error("the schedule cannot be kept just now, and is tried again: %s", error)  # noqa: TRY400  told
@@ -163,14 +166,28 @@ class Scheduler:
             log.warning("the clock was set back by %s; what has run does not run again", -leap)
         return leap > JUMP
 
-    async def _look(self, now: datetime) -> None:
+    async def _look(self, now: datetime, alarms: Alarms) -> None:
+        """After every session, whatever stands in the way of one. Raises the first trouble."""
         await self._tell()
-        for kind in self._entries:
-            if kind not in self._watches:
-                self._watches[kind] = await self._first_look(kind, now)
-        busy = {one.kind for one in self._running}
-        for kind in self._entries.keys() - busy:
-            await self._catch_up(self._entries[kind], self._watches[kind], now)
+        troubles: list[LedgerError | DataError] = []
+        for kind, entry in self._entries.items():
+            try:
+                await self._attend(entry, now)
+                coming = next_occurrence(entry.schedule, kind, self._calendar, self._clock.now())
+                alarms.set(str(kind), coming.due_at if coming else None)
+            except Busy:
+                continue  # it is seen to run, and the next look asks again
+            except (LedgerError, DataError) as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+
+    async def _attend(self, entry: Entry, now: datetime) -> None:
+        kind = entry.kind
+        if kind not in self._watches:
+            self._watches[kind] = await self._first_look(kind, now)
+        if kind not in {one.kind for one in self._running}:
+            await self._catch_up(entry, self._watches[kind], now)
 
     async def _catch_up(self, entry: Entry, watch: _Watch, now: datetime) -> None:
         since = min(watch.since, now)
