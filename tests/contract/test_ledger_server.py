@@ -8,16 +8,21 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from ledgers import NOW, event, fill, intent
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from robotrading.adapters.ledger.database import open_database
+from robotrading.adapters.ledger.claims import SqlClaims
+from robotrading.adapters.ledger.database import Database, open_database
 from robotrading.adapters.ledger.store import SqlLedger, open_ledger
-from robotrading.domain.errors import LedgerError
+from robotrading.domain.errors import LeaseLost, LedgerError
 from robotrading.domain.orders import EventKind
 from tests.postgres import Server, find_server
 
@@ -122,6 +127,64 @@ def test_a_deadlock_is_a_ledger_error_and_undoes_the_transaction(postgres_url: s
         connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$"))
     with database.transaction() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
+    database.close()
+
+
+def test_who_waited_in_the_queue_sees_the_lease_that_was_taken_meanwhile(postgres_url: str) -> None:
+    """Whatever isolation the server or a role has by default: a stale look at the lease would let an old holder write."""
+    strict = postgres_url + "&options=-c%20default_transaction_isolation%3Dserializable"
+    newcomer, old = open_database(postgres_url), open_database(strict)
+    lease = SqlClaims(newcomer).claim("account:DU1", "old", NOW, 60)
+    with ThreadPoolExecutor(1) as pool:
+        with newcomer.transaction() as connection:
+            waiting = pool.submit(SqlLedger(old, lease).record_intent, intent(), NOW)
+            until_somebody_waits(newcomer)
+            connection.execute(text("UPDATE leases SET holder = 'new', fence = fence + 1"))
+        with pytest.raises(LeaseLost, match="new has it since"):
+            waiting.result(10)
+    assert SqlLedger(newcomer).ticket(intent().intent_id) is None
+    old.close()
+    newcomer.close()
+
+
+def until_somebody_waits(database: Database) -> None:
+    until = time.monotonic() + 10
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    while time.monotonic() < until:
+        with database.transaction(reading=True) as connection:
+            if connection.execute(waits).scalar():
+                return
+        time.sleep(0.01)
+    pytest.fail("nobody waits")
+
+
+def test_a_writer_that_says_nothing_any_more_is_let_go_by_the_server(postgres_url: str) -> None:
+    """A machine that lost its power in a transaction leaves it open at the server; the others do not wait for hours."""
+    silent, other = open_database(postgres_url, busy_seconds=0.2), open_ledger(postgres_url, busy_seconds=0.2)
+    with pytest.raises(LedgerError, match="nothing was written"), silent.transaction() as connection:  # noqa: PT012
+        connection.execute(
+            text("INSERT INTO halts (reason, halted_at, halted_by, resumed_by) VALUES ('x', '', '', '')")
+        )
+        began = time.monotonic()
+        while not other.halted():
+            assert time.monotonic() - began < 10
+            with suppress(LedgerError):
+                other.halt("power", NOW, "ann")
+        connection.execute(text("SELECT 1"))
+    assert other.halted() == "power"
+    silent.close()
+    other.close()
+
+
+def test_a_server_s_machine_that_is_gone_is_noticed_while_its_answer_is_awaited(postgres_url: str) -> None:
+    """The system's own patience with a silent line is two hours; it begins after the question has arrived."""
+    database = open_database(postgres_url, busy_seconds=10)
+    with database.transaction(reading=True) as connection:
+        link: psycopg.Connection[Any] = connection.connection.driver_connection
+        told = link.info.get_parameters()
+    patience = int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"])
+    assert patience <= 20
+    assert told["tcp_user_timeout"] == "10000"
     database.close()
 
 
