@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
@@ -227,6 +228,22 @@ def test_a_database_of_a_newer_version_is_refused(bare_url: str, engine: Engine)
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(LedgerError, match="newer than this program"):
         open_database(bare_url)
+
+
+def test_a_ledger_that_a_newer_version_migrated_while_this_one_waited_is_refused(bare_url: str, engine: Engine) -> None:
+    migrate_to(engine, "0002")
+    begins = {"postgresql": ["SELECT pg_advisory_xact_lock(1919902319)"],
+              "sqlite": ["PRAGMA journal_mode=WAL", "BEGIN IMMEDIATE"]}  # fmt: skip
+    with ThreadPoolExecutor(1) as pool:
+        with engine.connect() as newer:
+            for begin in begins[engine.dialect.name]:
+                newer.exec_driver_sql(begin)
+            opening = pool.submit(open_database, bare_url)
+            time.sleep(1)
+            newer.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+            newer.commit()
+        with pytest.raises(LedgerError, match="newer than this program"):
+            opening.result(20)
 
 
 def test_a_migration_that_fails_leaves_the_older_version_whole(bare_url: str, engine: Engine) -> None:

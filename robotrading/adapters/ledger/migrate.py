@@ -32,17 +32,22 @@ def migrate(engine: Engine, begin: Begin) -> None:
     """
     try:
         with engine.connect() as connection:
-            current = _current(connection)
-        if current == HEAD:
-            return
-        if current is not None and current > HEAD:
-            raise LedgerError(
-                f"{place(engine.url)}: schema {current} is newer than this program's ({HEAD}); "
-                "upgrade robotrading, or restore a backup made by this version"
-            )
-        _upgrade(engine, begin)
+            due = _is_due(connection)
+        if due:
+            _upgrade(engine, begin)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise LedgerError(f"{place(engine.url)}: the ledger cannot be prepared: {cause(error, engine.url)}") from error
+
+
+def _is_due(connection: Connection) -> bool:
+    """Whether a migration is missing. Raises `LedgerError` where this program is older than the ledger."""
+    current = _current(connection)
+    if current is not None and current > HEAD:
+        raise LedgerError(
+            f"{place(connection.engine.url)}: schema {current} is newer than this program's ({HEAD}); "
+            "upgrade robotrading, or restore a backup made by this version"
+        )
+    return current != HEAD
 
 
 def _current(connection: Connection) -> str | None:
@@ -59,7 +64,7 @@ def _upgrade(engine: Engine, begin: Begin) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection, _ONE_AT_A_TIME:
         begin(connection, False)  # noqa: FBT003  for writing
-        if _current(connection) == HEAD:
+        if not _is_due(connection):  # somebody else has done it while we waited
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
