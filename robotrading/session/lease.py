@@ -23,6 +23,7 @@ from robotrading.session.lock import AlreadyRunning
 SEND_SECONDS = 10.0
 """The most between the journal and the wire; what takes longer is not sent."""
 
+_SILENT = "the database did not answer"
 log = logging.getLogger(__name__)
 
 
@@ -127,7 +128,7 @@ async def _beat(post: Post, held: Held) -> None:
             held.lose(str(error))
             return
         except (LedgerError, TimeoutError) as error:
-            what = str(error) or "the database did not answer"
+            what = str(error) or _SILENT
             log.warning("%s could not be renewed: %s", post.name, what)
             if _left(post, held.lease) <= 0:
                 held.lose(f"{post.name}: the right to trade could not be renewed in time: {what}; nothing more is sent")
@@ -147,7 +148,9 @@ def _left(post: Post, lease: Lease) -> float:
 
 
 async def _give_back(post: Post, held: Held) -> None:
+    """Not waited for for ever either: what cannot be given back runs out."""
     try:
-        await asyncio.to_thread(post.claims.release, held.lease, post.clock.now())
-    except LedgerError as error:
-        log.warning("%s could not be given back and runs out by itself: %s", post.name, error)
+        async with asyncio.timeout(post.terms.beat):
+            await asyncio.to_thread(post.claims.release, held.lease, post.clock.now())
+    except (LedgerError, TimeoutError) as error:
+        log.warning("%s could not be given back and runs out by itself: %s", post.name, str(error) or _SILENT)

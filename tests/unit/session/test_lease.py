@@ -142,6 +142,28 @@ async def test_the_loop_goes_on_while_the_store_does_not_answer(database: Databa
         weak.over.set()
 
 
+class Mute(SqlClaims):
+    """A store that does not answer when a lease is given back."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.over = threading.Event()
+
+    def release(self, lease: Lease, now: datetime) -> None:  # noqa: ARG002
+        self.over.wait(20)
+
+
+async def test_a_store_that_does_not_answer_keeps_nobody_from_ending(database: Database) -> None:
+    mute = Mute(database)
+    try:
+        async with asyncio.timeout(TERMS.life * 3):
+            async with hold(post(database, claims=mute)):
+                pass
+    finally:
+        mute.over.set()
+    assert SqlClaims(database).holder("account:DU1").holder == "one", "it runs out by itself"
+
+
 # The store's side -----------------------------------------------------------------------------------------------------
 
 
