@@ -10,11 +10,13 @@ import pytest
 from ledgers import AAPL, BO, CR, DAY, EQ, MSFT, NOW, D, fill, intent
 
 from robotrading.adapters.ledger.database import Database, open_database
+from robotrading.adapters.ledger.integrity import check
 from robotrading.adapters.ledger.positions import SqlPositionBook
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.domain.book import Account, Closed, Position
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import Instrument
+from robotrading.domain.orders import Side
 
 HELD = Position(AAPL, D(10), D("99.5"), EQ.value, NOW)
 LATER = NOW + timedelta(hours=1)
@@ -54,6 +56,18 @@ def test_what_is_there_is_not_added_again(book: SqlPositionBook, database: Datab
         book.add(replace(HELD, quantity=D(5)), NOW, "ann")
     assert book.list() == [HELD]
     assert len(words(database)) == 1, "nothing was done, nothing is recorded"
+
+
+def test_what_fell_below_nothing_is_put_right_by_adding(book: SqlPositionBook, database: Database) -> None:
+    """A person took the position out, and an execution of the bot's own sale came after all."""
+    ledger, sell = SqlLedger(database), intent(Side.SELL)
+    ledger.record_intent(sell, NOW)
+    ledger.append(fill(sell, "3", "100"))
+    assert (book.get(AAPL), ledger.owned(AAPL)) == (None, -3)
+    book.add(HELD, NOW, "ann")
+    assert book.list() == [HELD]
+    assert words(database) == [("ann", "add position", "-3 at 0", "10 at 99.5")]
+    assert check(database, NOW) == ()
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1"])

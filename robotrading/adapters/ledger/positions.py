@@ -37,12 +37,15 @@ class SqlPositionBook:
         instrument, owner = position.instrument, position.owner
         with self._database.transaction() as connection:
             there = book.stored(connection, instrument, owner)
-            if there is not None:
+            if there is not None and there.quantity > 0:
                 raise LedgerError(
                     f"{owner} has {there.quantity.normalize():f} {instrument} already; change it with update"
                 )
+            if there is not None:  # more was sold than the book knew of: no position, and its end is told here
+                book.remove(connection, instrument, owner)
+            before = f"{there.quantity.normalize():f} at 0" if there is not None else ""
             book.add(connection, instrument, owner, _owned(position), position.opened_at or at)
-            note(connection, AuditEntry(at, who, ADDED, subject(owner, instrument), "", words(position)))
+            note(connection, AuditEntry(at, who, ADDED, subject(owner, instrument), before, words(position)))
 
     def remove(self, instrument: Instrument, owner: str, at: datetime, who: str) -> Position:
         with self._database.transaction() as connection:
