@@ -273,7 +273,7 @@ _TABLE: dict[type, dict[str, Rule]] = {
     LimitSettings: {
         "max_order_value": _p("Largest order, in the session's currency.", "1000000000"),
         "max_position_share": _p("Largest position, as a fraction of the bot's capital.", "1"),
-        "max_positions": _n("The most positions.", "1", "5000"),
+        "max_positions": _n("The most positions of the session.", "1", "5000"),
         "max_turnover_share": _p("Buys plus sells of a day, as a fraction of the class budget.", "20"),
         "max_daily_loss_share": _p("Loss since the day's start that stops new entries, as a fraction.", "1"),
         "price_collar": _p("Furthest a limit price may lie from the quote, as a fraction.", "0.5"),

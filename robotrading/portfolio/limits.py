@@ -32,7 +32,7 @@ class LimitSettings:
     """Bounds no sequence of orders may exceed.
 
     Values in the session's currency; shares are fractions. `max_position_share` is of the bot's capital,
-    `max_turnover_share` of the class budget per trading day (buys plus sells), `max_daily_loss_share` of the day's
+    `max_positions` counts those of the session alone, `max_turnover_share` of the class budget per trading day (buys plus sells), `max_daily_loss_share` of the day's
     starting equity. `price_collar` is the furthest a limit price may lie from the current quote. `max_quote_age` in
     seconds: of the broker's answer, and of the last trade in it where that has a time; of delayed data the trade may be
     `DELAY` older. `max_price_jump` is the furthest a quote may lie from the broker's own last close, `max_source_gap`
@@ -58,9 +58,9 @@ class OrderView:
     """The world as one order finds it at the door; money in `currency`, the session's.
 
     `owned` is the bot's quantity of the instrument, `open_sell_quantity` and `open_buy_quantity` what its own orders
-    still have to execute of it. `positions_count` counts the bot's positions, those that open buys will make included.
-    `turnover_today` is what the session traded today, open orders included. `cash_available` is free cash in the
-    instrument's currency, None when the account shows none. `commission` is what the order is expected to cost.
+    still have to execute of it. `positions_count` counts the session's positions, those that its buys will make
+    included. `turnover_today` is what the session traded today, open orders included. `cash_available` is free cash in
+    the instrument's currency, None when the account shows none. `commission` is what the order is expected to cost.
     `open_ticket` says which earlier order of the instrument is not settled, '' when all are. `quiet` names the broker's
     quiet time that it is, or soon will be, and its end, '' outside of any. `day_stopped` says why no entry is made
     for the rest of the day, '' when nothing forbids it; `closed_today` whether the bot sold the last of the instrument

@@ -91,7 +91,7 @@ class Door:
         self._sight = sight
         self._spent = {}
         ours = quantities(self._ledger.positions())
-        self._held = {instrument.key for instrument in ours}
+        self._held = {position.instrument.key for position in self._ledger.positions(self.kind)}
         self._owned_then = {instrument.key: quantity for instrument, quantity in ours.items()}
         self._turnover = turnover(self._ledger.tickets_of(self._spec.trading_date, self._spec.kind))
 
