@@ -32,7 +32,7 @@ from robotrading.session.reach import Reach, ReachSettings, catch_up, patience_f
 from robotrading.session.recovery import Recovered, recover
 from robotrading.session.steps import Draft, StepFailed
 from robotrading.session.tickets import TicketBook
-from robotrading.session.world import RunSpec, World
+from robotrading.session.world import RunSpec, Universe, World
 
 _GOODBYE_SECONDS = 10.0
 _PLAN_SECONDS = 30.0
@@ -134,18 +134,25 @@ async def _new_plan(world: World, draft: Draft, recovered: Recovered) -> Standin
 
     async def plan() -> None:
         as_of = world.calendar.last_complete_day(draft.spec.kind, world.clock.now())
-        considered = set(wanted.instruments)
         # With the broker's own tick and lot; what is owned and no longer wanted has no target and is sold.
-        instruments = [instrument for instrument in standing.instruments if instrument in considered]
+        described = {instrument: instrument for instrument in standing.instruments}
+        instruments = [described.get(instrument, instrument) for instrument in wanted.instruments]
         targets = build_targets(draft.spec.kind, instruments, signals, bars, settings.construct, wanted.weights, as_of)
         draft.targets = targets
-        blocked = recovered.forbidden | _missing(world, draft, standing)
+        blocked = _undescribed(wanted, standing) | recovered.forbidden | _missing(world, draft, standing)
         draft.plan = make_plan(_inputs(world, draft, standing, blocked), _plan_settings(draft.spec))
         world.ledger.save_plan(draft.plan)
         draft.skip(*_not_entered(draft.plan))
 
     await draft.step("plan", plan)
     return standing
+
+
+def _undescribed(wanted: Universe, standing: Standing) -> dict[str, str]:
+    """What the broker gave no contract rules for: it keeps its share of the budget, so that the others do not swell."""
+    described = set(standing.instruments)
+    reason = "the broker did not give its contract rules; nothing is ordered in it, and its weight stays reserved"
+    return {instrument.key: reason for instrument in wanted.instruments if instrument not in described}
 
 
 def _missing(world: World, draft: Draft, standing: Standing) -> dict[str, str]:
