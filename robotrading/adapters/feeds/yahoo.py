@@ -42,7 +42,7 @@ _YFINANCE_STUMBLES = (LookupError, TypeError, ValueError, AttributeError)
 
 
 class YahooFeed:
-    """Asks for many symbols at once. `state` is a directory of ours in which yfinance may keep its cookies.
+    """Asks for many symbols at once. `state` is a directory of ours for whatever yfinance writes.
 
     yfinance has one connection per process: two feeds with different settings must not be asked at the same time.
     """
@@ -82,14 +82,17 @@ class YahooFeed:
 
     def _ready(self) -> YahooSession:
         """Set yfinance up for us: own directory, real errors, our connection, nothing remembered of failed answers."""
-        from yfinance.cache import set_cache_location  # noqa: PLC0415  heavy
+        from yfinance import cache  # noqa: PLC0415  heavy
         from yfinance.config import YfConfig  # noqa: PLC0415
         from yfinance.data import YfData  # noqa: PLC0415
 
         from robotrading.adapters.feeds.yahoo_session import YahooSession  # noqa: PLC0415
 
         if self._session is None:
-            set_cache_location(str(self._state / "yfinance"))
+            cache.set_cache_location(str(self._state / "yfinance"))
+            # Its file of cookies is a database that every thread opens and all sessions share: one that is locked, torn
+            # or gone would end the asking. A session gets a cookie of its own with one request more.
+            cache._CookieCacheManager._Cookie_cache = cache._CookieCacheDummy()  # noqa: SLF001  there is no other switch
             self._session = YahooSession(self._policy.clock, self._settings.url)
         # yfinance switches the display of its own deprecations on when it is imported; they are not for our reader.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="^yfinance")
@@ -173,17 +176,7 @@ def _history(
     except _YFINANCE_STUMBLES as error:
         text = f"Yahoo's chart of {instrument} cannot be read: {type(error).__name__}: {error}"
         raise _reason(session.status, instrument, text, "unreadable") from error
-    finally:
-        _let_go_of_cookies()
     return frame, currency
-
-
-def _let_go_of_cookies() -> None:
-    """Close this thread's connection to the file of cookies: yfinance opens one in every thread and closes none."""
-    from yfinance.cache import Cookie_db_proxy  # noqa: PLC0415  heavy
-
-    if Cookie_db_proxy.obj is not None:
-        Cookie_db_proxy.close()
 
 
 def _reason(status: int | None, instrument: Instrument, text: str, rule: str = "no_data") -> ServiceError:

@@ -29,6 +29,8 @@ CHART = "/finance/chart/"
 MAX_BYTES = 16 * 1024 * 1024
 SIDE_SHARE = 0.25
 """Part of an attempt's time that a cookie or a crumb may take: charts come without them too."""
+LEAST_SECONDS = 0.001
+"""curl counts whole milliseconds, and takes none of them for no bound at all."""
 
 
 class YahooSession(requests.Session):  # type: ignore[type-arg]
@@ -65,7 +67,7 @@ class YahooSession(requests.Session):  # type: ignore[type-arg]
         if CHART not in url:
             return self._side_request(method, url, left, options)
         try:
-            response = super().request(method, self._place(url), **{**options, "timeout": left})
+            response = super().request(method, self._place(url), **{**options, "timeout": max(left, LEAST_SECONDS)})
         except Timeout as error:
             raise ServiceError(f"Yahoo did not answer within {left:.0f} s", rule="timeout") from error
         except RequestException as error:
@@ -78,8 +80,9 @@ class YahooSession(requests.Session):  # type: ignore[type-arg]
         """Cookie, crumb, consent: yfinance does without them after a lost connection, and is spared a second one."""
         if self._side_down.is_set():
             raise Unreachable("not asked again in this round after a failure")
+        seconds = max(left * SIDE_SHARE, LEAST_SECONDS)
         try:
-            return super().request(method, self._place(url), **{**options, "timeout": left * SIDE_SHARE})
+            return super().request(method, self._place(url), **{**options, "timeout": seconds})
         except RequestException:
             self._side_down.set()
             raise

@@ -13,7 +13,7 @@ from scripted_http import ManualClock, Reply, Request, ScriptedServer
 from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.feeds.settings import RetrySettings, YahooSettings
 from robotrading.adapters.feeds.yahoo import YahooFeed
-from robotrading.adapters.resilience import Outcome, Policy
+from robotrading.adapters.resilience import Outcome, Policy, ServiceError
 from robotrading.domain.errors import FeedUnavailable
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Bars
@@ -303,7 +303,8 @@ def test_charts_come_without_cookie_and_crumb(state, side):
 
 
 def test_hanging_cookie_hosts_cost_one_short_wait_and_not_one_per_symbol(state):
-    retry = RetrySettings(timeout=1.2, attempts=2)
+    """One asking of one second for all; eight would take eight. A busy machine has room between the two."""
+    retry = RetrySettings(timeout=4.0, attempts=2)
     names = [f"S{n}" for n in range(8)]
     yahoo = Yahoo(
         state, dict.fromkeys(names, series()), side=lambda _: Reply(hang=True), clock=SystemClock(), retry=retry
@@ -311,7 +312,7 @@ def test_hanging_cookie_hosts_cost_one_short_wait_and_not_one_per_symbol(state):
     before = SystemClock().monotonic()
     found = yahoo.ask(*names)
     assert all(isinstance(bars, Bars) for bars in found.values())
-    assert SystemClock().monotonic() - before < 2.0
+    assert SystemClock().monotonic() - before < 7.0
     sides = [r for r in yahoo.server.requests if not r.path.startswith(QUERY)]
     assert len(sides) == 1
 
@@ -330,7 +331,7 @@ def test_cookie_hosts_are_asked_again_in_the_next_round(state):
 
 
 def test_a_hanging_chart_ends_in_time(state):
-    retry = RetrySettings(timeout=0.4, attempts=1)
+    retry = RetrySettings(timeout=1.5, attempts=1)
     yahoo = Yahoo(state, {"AAA": Reply(hang=True), "BBB": series()}, clock=SystemClock(), retry=retry)
     found = yahoo.ask("AAA", "BBB")
     assert found["AAA"].rule == "timeout"
@@ -393,6 +394,35 @@ def test_yfinance_keeps_its_files_with_us(state):
 
     assert cache._CookieDBManager.get_location().startswith(str(state))
     assert cache._TzDBManager.get_location().startswith(str(state))
+
+
+def test_sessions_share_no_file_of_cookies(tmp_path):
+    """The one that yfinance keeps is a database: a second process may lock it, a power cut tear it, and no chart comes."""
+    from yfinance import cache
+
+    cache._CookieCacheManager._Cookie_cache = None  # as in a new process
+    torn = tmp_path / "yfinance" / "cookies.db"
+    torn.parent.mkdir()
+    torn.write_bytes(b"SQLite format 3\x00" + b"torn" * 2000)
+    before = torn.read_bytes()
+    assert isinstance(Yahoo(tmp_path, {"AAA": series()}).ask("AAA")["AAA"], Bars)
+    assert torn.read_bytes() == before
+    assert [file.name for file in torn.parent.iterdir()] == ["cookies.db"]
+
+
+@pytest.mark.parametrize("url", ["https://query2.finance.yahoo.com/v8/finance/chart/AAA", "https://fc.yahoo.com"])
+def test_a_time_of_less_than_a_millisecond_is_a_bound_too(url):
+    """The library below counts whole milliseconds, and none of them would be a wait without end."""
+    from curl_cffi.requests.exceptions import Timeout
+
+    from robotrading.adapters.feeds.yahoo_session import YahooSession
+
+    real = SystemClock()
+    with ScriptedServer(lambda _: Reply(hang=True)) as server, YahooSession(ManualClock(), server.url) as session:
+        began = real.monotonic()
+        with session.within(0.0005), pytest.raises((ServiceError, Timeout), match=r"did not answer|timed out"):
+            session.get(url)
+        assert real.monotonic() - began < 5
 
 
 def recorded(shared, name: str) -> str:
