@@ -69,14 +69,15 @@ class CachedFeed:
         asked = [i for i in dict.fromkeys(instruments) if i not in fresh]
         tails = [i for i in asked if i in known and self._may_join(known[i], first, last)]
         got, silence = self._tails(tails, known, last)
-        joined = frozenset(got)
+        self._keep(got, known, first, _no_earlier(last, known, tails))
         whole = [i for i in asked if i not in got]
         start = min([first, *(known[i].asked_from for i in whole if i in known)])
-        stop = _no_earlier(last, known, asked)
+        stop = _no_earlier(last, known, whole)
         if silence is None:
             fetched, silence = self._ask(whole, start, stop)
+            fetched = {i: self._unless_poorer(bars, known.get(i)) for i, bars in fetched.items()}
+            self._keep(fetched, {}, start, stop)
             got |= fetched
-        self._keep(got, {i: known[i] for i in joined}, start, stop)
         answer = {i: self._choose(i, got.get(i), known.get(i), silence) for i in dict.fromkeys(instruments)}
         served = {i: _window(bars, first, last) for i, bars in answer.items()}
         if silence is not None and not any(isinstance(bars, Bars) for bars in served.values()):
@@ -130,6 +131,18 @@ class CachedFeed:
             i: answer.get(i) or Skip(i.symbol, STEP, f"{self.name}: no answer", "no_data") for i in instruments
         }, None
 
+    def _unless_poorer(self, bars: Bars | Skip, entry: Entry | None) -> Bars | Skip:
+        """The series, or a skip where it is a stand-in that must not drive out what is kept and still usable.
+
+        Another source may know the last hundred days only: too little for a model that yesterday's series feeds well.
+        """
+        if isinstance(bars, Skip) or entry is None or _origin(bars) == _origin(entry.bars):
+            return bars
+        if not len(bars) or bars.first_day <= entry.bars.first_day + LONGEST_TAIL or self._is_too_old(entry):
+            return bars
+        reason = f"{_origin(bars)} has it from {bars.first_day} only"
+        return Skip(bars.instrument.symbol, STEP, reason, "shorter_history")
+
     def _keep(self, got: Answer, joined: Mapping[Instrument, Entry], start: date, stop: date) -> None:
         """Store what was fetched, up to the last day that was asked for and complete then."""
         entries = []
@@ -155,12 +168,15 @@ class CachedFeed:
         if not reason:
             return entry.bars
         age = self._clock.now() - entry.fetched_at
-        if age > timedelta(seconds=self._cache.settings.usable_for):
+        if self._is_too_old(entry):
             reason = f"{reason}; the cache has prices of {_told(age)} ago, older than usable_for allows"
             return Skip(instrument.symbol, STEP, reason, "cache_too_old")
         said = f"prices of {entry.bars.source} fetched {_told(age)} ago, to {entry.bars.last_day}, are used ({reason})"
         self.notes += (Skip(instrument.symbol, STEP, said, "cached"),)
         return entry.bars
+
+    def _is_too_old(self, entry: Entry) -> bool:
+        return self._clock.now() - entry.fetched_at > timedelta(seconds=self._cache.settings.usable_for)
 
 
 def agrees(known: Bars, tail: Bars) -> bool:

@@ -308,6 +308,44 @@ def test_an_old_series_is_renewed_to_its_end_when_only_its_past_is_asked_for(wor
     assert world.source.asked == []
 
 
+def test_a_look_at_the_past_of_one_does_not_pass_for_the_present_of_another(world):
+    """KO is asked for up to a past day, PEP whole and to its newest: KO's end is not thereby known."""
+    world.ask(instruments=(PEP,))
+    world.clock.pass_by(days=3)
+    world.ask(MONDAY)
+    world.clock.at = START + timedelta(days=6)
+    thursday = date(2025, 10, 2)
+    world.ask(thursday, (PEP,))
+    world.clock.pass_by(hours=38)  # Saturday noon: PEP has been pieced together for more than a week
+    world.ask(TUESDAY, (KO, PEP))
+    assert world.ask(thursday)[KO].last_day == thursday
+
+
+def test_a_stand_in_with_less_of_the_past_does_not_drive_out_what_is_kept(world):
+    """The first source is down, and the second has the last hundred days only: too little for any model."""
+    whole = world.source.books[KO]
+    world.ask()
+    world.clock.pass_by(days=3)
+    world.source.books[KO] = replace(whole.since(date(2025, 5, 1)), source="alpha_vantage")
+    kept = world.ask(MONDAY)[KO]
+    assert (kept.source, kept.first_day, kept.last_day) == ("yahoo", FIRST, FRIDAY)
+    (note,) = world.feed.notes
+    assert (note.subject, note.rule) == ("KO", "cached")
+    assert "alpha_vantage has it from 2025-05-01 only" in note.reason
+    world.source.books[KO] = whole
+    assert world.ask(MONDAY)[KO].close.tolist() == world.expected(MONDAY)
+    assert world.source.asked == [(("KO",), date(2025, 9, 15), MONDAY)], "and the next tail is joined on as ever"
+
+
+def test_a_stand_in_is_used_when_what_is_kept_is_too_old(world):
+    whole = world.source.books[KO]
+    world.ask()
+    world.clock.pass_by(days=5)
+    world.source.books[KO] = replace(whole.since(date(2025, 5, 1)), source="alpha_vantage")
+    assert world.ask(date(2025, 10, 1))[KO].source == "alpha_vantage"
+    assert world.feed.notes == ()
+
+
 @pytest.mark.parametrize("source", ["files:prices.csv", "synthetic"])
 def test_what_a_local_source_gives_is_not_kept_since_it_may_be_edited(world, source):
     world.source.rewrite(KO, source=source)
