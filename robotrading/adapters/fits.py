@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from robotrading.adapters.cache.files import write_atomically
 from robotrading.domain.instrument import AssetClass
 from robotrading.strategy.hmm import FitState
 
@@ -32,11 +33,7 @@ class FitFiles:
 
     def save(self, kind: AssetClass, states: Mapping[str, FitState]) -> None:
         """Keep the states, whole or not at all. Losing them costs time, so a full disk only earns a warning."""
-        path = self._folder / f"{kind}.json"
-        partial = path.with_suffix(".partial")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(msgspec.json.encode(dict(states)))
-            partial.replace(path)
+            write_atomically(self._folder / f"{kind}.json", msgspec.json.encode(dict(states)))
         except OSError as error:
             log.warning("fitted models of %s cannot be kept: %s", kind, error)

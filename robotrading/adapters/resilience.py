@@ -101,7 +101,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for years and zones of twenty digits
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

@@ -313,6 +313,19 @@ def test_retry_after_is_read_as_seconds_or_as_a_date():
     assert retry_after_seconds("soon", now) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 02 Mar 99999999999999999999 15:00:30 GMT",
+        "Mon, 02 Mar 2026 15:00:30 +99999999999999999999",
+        "Mon, 99 Mar 2026 15:00:30 GMT",
+        "Mon, 02 Mar 2026 99:00:30 GMT",
+    ],
+)
+def test_a_date_that_cannot_be_is_no_pause(text):
+    assert retry_after_seconds(text, datetime(2026, 3, 2, tzinfo=UTC)) is None
+
+
 @given(st.text(max_size=40))
 def test_no_header_makes_it_fall_over(text):
     seconds = retry_after_seconds(text, datetime(2026, 3, 2, tzinfo=UTC))
