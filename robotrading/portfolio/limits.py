@@ -33,11 +33,11 @@ class LimitSettings:
 
     Values in the session's currency; shares are fractions. `max_position_share` is of the bot's capital,
     `max_positions` counts those of the session alone, `max_turnover_share` is of the class budget per trading day (buys
-    plus sells), `max_daily_loss_share` of the day's starting equity. `price_collar` is the furthest a limit price may lie from the current quote. `max_quote_age` in
-    seconds: of the broker's answer, and of the last trade in it where that has a time; of delayed data the trade may be
-    `DELAY` older. `max_price_jump` is the furthest a quote may lie from the broker's own last close, `max_source_gap`
-    the furthest from the last close of the source of prices (`portfolio/agreement.py`). With `block_reentry` the bot
-    does not buy what it closed on the same trading day.
+    plus sells), `max_daily_loss_share` of the day's starting equity. `price_collar` is the furthest a limit price may
+    lie from the current quote. `max_quote_age` in seconds: of the broker's answer, and of the last trade in it where
+    that has a time; of delayed data the trade may be `DELAY` older. `max_price_jump` is the furthest a quote may lie
+    from the broker's own last close, `max_source_gap` the furthest from the last close of the source of prices
+    (`portfolio/agreement.py`). With `block_reentry` the bot does not buy what it closed on the same trading day.
     """
 
     max_order_value: Decimal = Decimal(100_000)
