@@ -75,7 +75,7 @@ make_venv() {
     local python
     python=$(find_python)
     say "Making the virtual environment $1 with $("$python" --version)"
-    "$python" -m venv --clear "$1" || {
+    "$python" -P -m venv --clear "$1" || {
         say "The venv module is missing. On Debian or Ubuntu: sudo apt-get install python3-venv"
         return 1
     }
@@ -95,8 +95,8 @@ fill() {
     local arguments=() file
     for file in "$@"; do arguments+=(-r "$file"); done
     say "Installing into $folder (a minute or two the first time)"
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "${arguments[@]}"
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable "$here"
+    "$folder/bin/python" -P -m pip install --quiet --disable-pip-version-check "${arguments[@]}"
+    "$folder/bin/python" -P -m pip install --quiet --disable-pip-version-check --no-deps --editable "$here"
     echo "$wanted" >"$stamp"
 }
 

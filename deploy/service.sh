@@ -76,6 +76,7 @@ python_for_service() {
 }
 
 # build_release NAME: its own folder with the source and a virtual environment; nothing that runs is touched.
+# Python is told (-P) not to load modules from the folder that this was called in: it may be anybody's, and we are root.
 build_release() {
     local release=$opt/releases/$1 python
     if [[ -f $release/.complete ]]; then return; fi
@@ -85,8 +86,8 @@ build_release() {
     rm -rf "$release"
     mkdir -p "$release/source"
     parts | tar -C "$here" --exclude=__pycache__ --no-same-owner -cf - -T - | tar -C "$release/source" --no-same-owner -xf -
-    "$python" -m venv "$release/venv" || fail "the venv module is missing. On Debian: sudo apt-get install python3-venv"
-    local pip=("$release/venv/bin/python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore)
+    "$python" -P -m venv "$release/venv" || fail "the venv module is missing. On Debian: sudo apt-get install python3-venv"
+    local pip=("$release/venv/bin/python" -P -m pip install --quiet --disable-pip-version-check --root-user-action=ignore)
     "${pip[@]}" -r "$release/source/requirements.txt"
     "${pip[@]}" --no-deps "$release/source"
     rm -rf "$release/source/build" "$release/source"/*.egg-info
@@ -95,7 +96,8 @@ build_release() {
     unfinished=
 }
 
-# entry_for COMMAND: a script that runs it as the service does: its user, configuration, state and secrets.
+# entry_for COMMAND: a script that runs it as the service does: its user, configuration, state and secrets. A secret
+# that is there and cannot be had ends it: without the database's address it would trade by an empty ledger.
 entry_for() {
     cat <<SCRIPT
 #!/bin/sh
@@ -123,11 +125,21 @@ secret() {
     case "$name" in '' | *[!A-Z0-9_]*) return 1 ;; esac
     [ -f "$1" ] && eval "[ -z \"\${$name:-}\" ]"
 }
+unusable() {
+    echo "robotrading: $file $1 (above), so nothing was started; write it anew, or remove it" >&2
+    exit 2
+}
 for file in "$etc"/credentials/*; do
-    if secret "$file"; then export "$name=$(cat "$file")"; fi
+    if secret "$file"; then
+        value=$(cat "$file") || unusable "cannot be read"
+        export "$name=$value"
+    fi
 done
 for file in "$etc"/credentials.sealed/*; do
-    if secret "$file"; then export "$name=$(systemd-creds decrypt --name="sealed_$name" "$file" -)"; fi
+    if secret "$file"; then
+        value=$(systemd-creds decrypt --name="sealed_$name" "$file" -) || unusable "cannot be decrypted on this machine"
+        export "$name=$value"
+    fi
 done
 umask 077
 export HOME=/var/lib/robotrading USER="$user" LOGNAME="$user"
@@ -159,14 +171,15 @@ make_user() {
 
 # put MODE FILE: standard input becomes that file, unless it is the same already.
 put() {
-    local mode=$1 file=$2 beside
-    beside=$(mktemp)
-    cat >"$beside"
-    if ! cmp --silent "$beside" "$file"; then
-        install -D --mode="$mode" "$beside" "$file"
-        changed+=("$file")
+    local mode=$1 file=$2 beside code=0
+    beside=$(mktemp) || return
+    if ! cat >"$beside"; then
+        code=1
+    elif ! cmp --silent "$beside" "$file"; then
+        if install -D --mode="$mode" "$beside" "$file"; then changed+=("$file"); else code=1; fi
     fi
     rm -f "$beside"
+    return "$code"
 }
 
 make_folders() {
@@ -201,19 +214,20 @@ RestartMaxDelaySec=5min
 TEXT
 }
 
-# use_release NAME: it is the current one from here on, with its own unit.
+# use_release NAME: it is the current one from here on, with its own unit. Each step is asked for its success: where the
+# caller asks for the whole, the shell does not end by itself.
 use_release() {
     local release=$opt/releases/$1
-    put 0644 "$units/$unit" <"$release/source/$unit"
-    put 0755 "$entry" < <(entry_for "$opt/current/venv/bin/robotrading")
+    put 0644 "$units/$unit" <"$release/source/$unit" || return
+    put 0755 "$entry" < <(entry_for "$opt/current/venv/bin/robotrading") || return
     if [[ $(current_release) != "$1" ]]; then
-        ln -sfn "releases/$1" "$opt/current.new"
-        mv -T "$opt/current.new" "$opt/current"
+        ln -sfn "releases/$1" "$opt/current.new" || return
+        mv -T "$opt/current.new" "$opt/current" || return
         changed+=("release in use")
     fi
     if on_machine; then
-        growing_pauses
-        systemctl daemon-reload
+        growing_pauses || return
+        systemctl daemon-reload || return
     fi
 }
 
@@ -227,10 +241,11 @@ preflight() {
 
 # health_of NAME: the number that /health answers, or 'none'.
 health_of() {
-    as_service "$1" config show --json 2>/dev/null | "$opt/releases/$1/venv/bin/python" -c '
+    as_service "$1" config show --json 2>/dev/null | "$opt/releases/$1/venv/bin/python" -P -c '
 import json, sys, urllib.error, urllib.request
 service = json.load(sys.stdin)["service"]
-host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(service["host"], service["host"])
+host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(service["host"], service["host"])
+host = "[%s]" % host if ":" in host else host
 ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 try:
     print(ask("http://%s:%d/health" % (host, service["port"]), timeout=5).status)
@@ -321,33 +336,36 @@ upgrade_to() {
     if active; then
         was_active=yes
         before=$(health_of "$old")
-        systemctl stop "$unit"
+        systemctl stop "$unit" || fail "the service could not be stopped (above), so nothing was changed"
     fi
     if ! copy_ledgers "$name" save "$copies"; then
         if [[ $was_active == yes ]]; then systemctl start "$unit"; fi
         fail "the ledger could not be copied (above), so nothing was changed; $old goes on"
     fi
-    use_release "$name"
-    if [[ $was_active == no ]] || comes_up "$name" "$before"; then
+    if use_release "$name" && { [[ $was_active == no ]] || comes_up "$name" "$before"; }; then
         drop_old_releases "$name" "$old"
         say "Upgraded from $old to $name; the ledger from before is in $copies"
         return
     fi
-    roll_back "$name" "$old" "$before" "$copies"
+    roll_back "$name" "$old" "$was_active" "$copies"
 }
 
 # Migrations go forward only: a ledger that the new release has migrated is exchanged for the copy if nothing was
 # recorded in between, and otherwise nothing is started that could forget an order.
 roll_back() {
-    local name=$1 old=$2 before=$3 copies=$4
-    say "Release $name does not come up; going back to $old. Its last words:"
-    journalctl --unit="$unit" --lines=15 --no-pager --output=cat >&2 || true
-    systemctl stop "$unit" || true
-    systemctl reset-failed "$unit" || true
+    local name=$1 old=$2 was_active=$3 copies=$4
+    if [[ $was_active == yes ]]; then
+        say "Release $name does not come up; going back to $old. Its last words:"
+        journalctl --unit="$unit" --lines=15 --no-pager --output=cat >&2 || true
+        systemctl stop "$unit" || true
+        systemctl reset-failed "$unit" || true
+    fi
     copy_ledgers "$name" put-back "$copies" ||
         fail "stays stopped: release $old cannot read the ledger any more. Put $name right and upgrade again" 3
-    use_release "$old"
+    use_release "$old" ||
+        fail "stays stopped: $old could not be put back either (above). Put that right and upgrade again" 3
     rm -rf "${opt:?}/releases/$name"
+    [[ $was_active == yes ]] || fail "release $name could not be put in place (above); $old is the installed one still"
     comes_up "$old" none || fail "rolled back to $old, but it does not start either; see: $here/deploy.sh logs" 3
     fail "rolled back: release $old is active again, $name was not healthy"
 }
@@ -383,8 +401,10 @@ uninstall() {
     if on_machine; then
         systemctl disable --quiet --now "$unit" 2>/dev/null || true
     fi
-    rm -rf "${units:?}/$unit" "${units:?}/$unit.d/10-growing-pauses.conf" "$entry" "$opt"
-    rmdir "$units/$unit.d" 2>/dev/null || true
+    # Only what an installation has made: the folder may be somebody's checkout as well, with a state of its own.
+    rm -rf "${units:?}/$unit" "${units:?}/$unit.d/10-growing-pauses.conf" "$entry" \
+        "${opt:?}/releases" "$opt/current" "$opt/current.new" "$opt/.lock"
+    rmdir "$units/$unit.d" "$opt" 2>/dev/null || true
     if on_machine; then
         systemctl daemon-reload
         systemctl reset-failed "$unit" 2>/dev/null || true

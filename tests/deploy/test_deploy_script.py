@@ -40,13 +40,18 @@ def main():
 """
 
 
-def deploy(*words: str, script: Path = SCRIPT, said: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+ROBBER = 'raise SystemExit("a module was taken from the folder that deploy.sh was called in")'
+
+
+def deploy(
+    *words: str, script: Path = SCRIPT, said: str = "", where: Path = Path("/"), **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run from another folder, both streams in one."""
     known = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PIP_NO_INDEX": "1"}
     known |= {"ROBOTRADING_PYTHON": sys.executable, **environment}
     return subprocess.run(
         ["bash", str(script), *words],
-        cwd="/", env=known, input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+        cwd=where, env=known, input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
         check=False,
     )  # fmt: skip
 
@@ -127,13 +132,19 @@ def test_docker_without_an_engine_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_install_upgrade_refusal_and_uninstall_in_a_folder_of_its_own(folder: Path, tmp_path: Path) -> None:
-    """Install twice, upgrade, be refused by a version whose check fails, remove, purge; nothing outside the prefix."""
-    prefix = tmp_path / "machine"
+    """Install twice, upgrade, be refused by a version whose check fails, remove, purge; nothing outside the prefix.
+
+    It is called in a folder where somebody has left modules for root's Python to take.
+    """
+    prefix, shared = tmp_path / "machine", tmp_path / "shared"
+    shared.mkdir()
+    for module in ("venv", "pip", "json", "logging"):
+        (shared / f"{module}.py").write_text(ROBBER)
     script = folder / "deploy.sh"
     opt, etc, state = prefix / "opt/robotrading", prefix / "etc/robotrading", prefix / "var/lib/robotrading"
 
     def run(*words: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        return deploy(*words, script=script, said=said, ROBOTRADING_PREFIX=str(prefix))
+        return deploy(*words, script=script, said=said, where=shared, ROBOTRADING_PREFIX=str(prefix))
 
     first = run("install")
     assert first.returncode == 0, first.stdout
@@ -162,14 +173,78 @@ def test_install_upgrade_refusal_and_uninstall_in_a_folder_of_its_own(folder: Pa
     assert (etc / "config.yaml").read_text() == "log:\n  level: debug\n"
 
     (state / "ledger").touch()
+    (opt / "state").mkdir()  # the folder is somebody's checkout, too
     assert run("uninstall").returncode == 0
-    assert not opt.exists()
+    assert [left.name for left in opt.iterdir()] == ["state"]
     assert (state / "ledger").exists()
     assert run("uninstall", "--purge", said="no\n").returncode == 1
     assert (state / "ledger").exists()
     assert run("uninstall", "--purge", said="purge\n").returncode == 0
     assert not state.exists()
     assert not etc.exists()
+
+
+def test_a_release_that_cannot_be_put_in_place_is_taken_back(folder: Path, tmp_path: Path) -> None:
+    """An upgrade that fails half-way leaves the release before, and says so."""
+    prefix, script = tmp_path / "machine", folder / "deploy.sh"
+    assert deploy("install", script=script, ROBOTRADING_PREFIX=str(prefix)).returncode == 0
+    release = (prefix / "opt/robotrading/current").resolve()
+    (folder / UNIT).unlink()
+    done = deploy("upgrade", script=script, ROBOTRADING_PREFIX=str(prefix))
+    assert (done.returncode, f"{release.name} is the installed one still" in done.stdout) == (1, True), done.stdout
+    assert (prefix / "opt/robotrading/current").resolve() == release
+    assert [found.name for found in (prefix / "opt/robotrading/releases").iterdir()] == [release.name]
+    assert (prefix / "etc/systemd/system" / UNIT).read_text() == (REPOSITORY / UNIT).read_text()
+
+
+COMMAND = 'here=$1; source "$here/deploy/service.sh"; etc=$2; entry_for "$3"'
+STAND_INS = {
+    "id": 'case "$1" in -un) echo root ;; *) echo 0 ;; esac',
+    "setpriv": 'while [ "${1#--}" != "$1" ]; do shift; done; exec "$@"',
+    "systemd-creds": 'case "$3" in *KEY) printf "from %s" "$2" ;; *) echo "no such key" >&2; exit 1 ;; esac',
+}
+"""For what only root and systemd can do."""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Path:
+    """The command that an installation makes, with a program that shows which secrets it is given."""
+    for name, text in {**STAND_INS, "program": "env | grep -E '^(ALPHA|ROBOTRADING_DATABASE)' | sort"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for name in ("credentials", "credentials.sealed"):
+        (tmp_path / "etc" / name).mkdir(parents=True)
+    words = ["bash", "-c", COMMAND, "bash", str(REPOSITORY), str(tmp_path / "etc"), str(tmp_path / "program")]
+    text = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30).stdout
+    (tmp_path / "command").write_text(text)
+    return tmp_path / "command"
+
+
+def spoken(command: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{command.parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", str(command), "status"], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def test_the_command_is_given_the_secrets_of_both_folders(command: Path) -> None:
+    etc = command.parent / "etc"
+    (etc / "credentials/ROBOTRADING_DATABASE_URL").write_text("postgresql://u:p@h/n\n")
+    (etc / "credentials.sealed/ALPHA_VANTAGE_KEY").touch()
+    (etc / "credentials/ROBOTRADING_DATABASE_URL~").write_text("what an editor left")
+    done = spoken(command)
+    assert done.stdout.splitlines() == [
+        "ALPHA_VANTAGE_KEY=from --name=sealed_ALPHA_VANTAGE_KEY",
+        "ROBOTRADING_DATABASE_URL=postgresql://u:p@h/n",
+    ]
+
+
+def test_without_a_secret_that_is_there_the_command_starts_nothing(command: Path) -> None:
+    """Without its database's address it would open an empty ledger, and trade."""
+    (command.parent / "etc/credentials.sealed/ROBOTRADING_DATABASE_URL").touch()
+    done = spoken(command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ROBOTRADING_DATABASE_URL cannot be decrypted" in done.stderr
 
 
 def test_two_at_once_are_refused(folder: Path, tmp_path: Path) -> None:
