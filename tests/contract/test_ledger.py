@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from ledgers import AAPL, DAY, MSFT, NOW, event, fill, intent
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from robotrading.adapters.ledger.database import open_database
+from robotrading.adapters.ledger.positions import SqlPositionBook
 from robotrading.adapters.ledger.store import SqlLedger, open_ledger
 from robotrading.adapters.ledger.tables import signals
 from robotrading.domain.audit import AuditEntry
@@ -293,6 +296,36 @@ def test_a_halt_by_somebody_with_a_very_long_name_is_a_halt(ledger: SqlLedger) -
     ledger.halt("reason", NOW, "x" * 500)
     assert ledger.halted() == "reason"
     assert ledger.resume(NOW, "y" * 500)
+
+
+def test_a_halt_in_letters_that_no_engine_keeps_is_a_halt(ledger: SqlLedger) -> None:
+    """A terminal of another alphabet, a name with a zero byte: the brake works all the same."""
+    ledger.halt("caf\udce9 is\0closed", NOW, "Zo\udceb")
+    assert ledger.halted() == "caf? is?closed"
+    assert ledger.resume(NOW, "Zo\udceb")
+    assert {line.who for line in ledger.audit_log()} == {"Zo?"}
+
+
+def test_what_cannot_be_read_is_a_ledger_error(database_url: str) -> None:
+    with closing(open_database(database_url)) as database:
+        ledger, book = SqlLedger(database), SqlPositionBook(database)
+        ledger.see_holdings("DU1", [Holding(AAPL, Decimal(1), Decimal(0), NOW)], NOW)
+        book.add_closed(AAPL, "equities", DAY, NOW)
+        with database.transaction() as connection:
+            for table in ("holdings_seen", "closed_positions_today"):
+                connection.execute(text(f"UPDATE {table} SET instrument = '{{'"))  # noqa: S608
+        for ask in (lambda: ledger.see_holdings("DU1", [], NOW), lambda: book.list_closed(DAY)):
+            with pytest.raises(LedgerError, match=r"a stored value cannot be read.*robotrading ledger check"):
+                ask()
+
+
+def test_whoever_is_given_a_connection_writes_to_the_disk_before_it_returns(sqlite_url: str) -> None:
+    """`synchronous=FULL` (2) on every connection of the pool, for readers and writers: any of them may write next."""
+    with closing(open_database(sqlite_url)) as database, ExitStack() as stack:
+        for reading in (False, True, True, True):
+            connection = stack.enter_context(database.transaction(reading=reading))
+            assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+            assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
 
 
 def test_a_day_stopped_stays_so_with_its_first_reason(ledger: SqlLedger) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
+from robotrading.adapters.ledger.stored import storable
 from robotrading.adapters.ledger.tables import audit_log, order_events
 from robotrading.domain.audit import AuditEntry
 
@@ -15,14 +16,14 @@ _NEWEST = select(audit_log).order_by(audit_log.c.audit_id.desc())
 
 
 def note(connection: Connection, entry: AuditEntry) -> None:
-    """One line, inside the caller's transaction; names longer than their column are cut, never refused."""
+    """One line, inside the caller's transaction; names longer than their column are cut, nothing is refused."""
     row = {
         "at": entry.at,
-        "who": entry.who[:80],
-        "what": entry.what[:80],
-        "subject": entry.subject[:200],
-        "before": entry.before,
-        "after": entry.after,
+        "who": storable(entry.who)[:80],
+        "what": storable(entry.what)[:80],
+        "subject": storable(entry.subject)[:200],
+        "before": storable(entry.before),
+        "after": storable(entry.after),
     }
     connection.execute(_ADD, row)
 

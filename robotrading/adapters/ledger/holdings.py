@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from robotrading.adapters.ledger.audit import entries, note
 from robotrading.adapters.ledger.book import owned, positions, was_closed
 from robotrading.adapters.ledger.database import Database
-from robotrading.adapters.ledger.stored import as_text, read_instrument
+from robotrading.adapters.ledger.stored import as_text, read_instrument, storable
 from robotrading.adapters.ledger.tables import day_capital, day_stops, equity, halts, holdings_seen
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Holding, Position
@@ -88,7 +88,7 @@ class Holdings:
             return connection.execute(_HALT).scalar() or ""
 
     def halt(self, reason: str, at: datetime, who: str) -> None:
-        reason = reason or "no reason given"
+        reason, who = storable(reason) or "no reason given", storable(who)
         with self._database.transaction() as connection:
             if connection.execute(_HALT).first() is None:
                 row = {"reason": reason, "halted_at": at, "halted_by": who[:80], "resumed_by": ""}
@@ -100,7 +100,7 @@ class Holdings:
             reason = connection.execute(_HALT).scalar()
             if reason is None:
                 return False
-            connection.execute(_RESUME, {"resumed_at": at, "resumed_by": who[:80]})
+            connection.execute(_RESUME, {"resumed_at": at, "resumed_by": storable(who)[:80]})
             note(connection, AuditEntry(at, who, "resume", "trading", reason, ""))
             return True
 
@@ -132,7 +132,7 @@ class Holdings:
             connection.execute(_FORGET_SEEN, {"of": account_id})
             if rows:
                 connection.execute(_SEE, rows)
-        return _seen(before)
+            return _seen(before)
 
     def holdings_seen(self, account_id: str) -> Sequence[Holding]:
         with self._database.transaction(reading=True) as connection:

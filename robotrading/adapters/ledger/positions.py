@@ -90,8 +90,8 @@ class SqlPositionBook:
     def list_closed(self, day: date) -> Sequence[Closed]:
         with self._database.transaction(reading=True) as connection:
             rows = connection.execute(_CLOSED_ON, {"then": day}).all()
-        rows = sorted(rows, key=lambda row: (row.at, row.instrument_key, row.owner))
-        return [Closed(read_instrument(row.instrument), row.owner, row.day, row.at) for row in rows]
+            rows = sorted(rows, key=lambda row: (row.at, row.instrument_key, row.owner))
+            return [Closed(read_instrument(row.instrument), row.owner, row.day, row.at) for row in rows]
 
     def add_closed(self, instrument: Instrument, owner: str, day: date, at: datetime) -> None:
         with self._database.transaction() as connection:
