@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,24 @@ def shared() -> Path:
         if candidate and (Path(candidate) / "data").is_dir():
             return Path(candidate)
     pytest.skip("real market data not present (set ROBOTRADING_SHARED to its folder)")
+
+
+@pytest.fixture
+def shut_out(tmp_path: Path) -> Callable[[], AbstractContextManager[Path]]:
+    """A folder that this process may not enter while the block runs; root gives its rights away for so long."""
+
+    @contextmanager
+    def closed() -> Iterator[Path]:
+        folder, user = tmp_path / "closed", os.geteuid()
+        folder.mkdir(mode=0o700 if user == 0 else 0)
+        try:
+            os.seteuid(65534 if user == 0 else user)
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o700)
+
+    return closed
 
 
 @pytest.fixture(autouse=True)

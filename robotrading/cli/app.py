@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -96,6 +97,8 @@ def main() -> None:
     from robotrading.domain.errors import RobotradingError  # noqa: PLC0415
 
     _accept_every_character()
+    # Our children take their modules from where ours are, never from the folder that we were called in.
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         app()
     except RobotradingError as error:

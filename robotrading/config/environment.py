@@ -98,6 +98,9 @@ class Found:
 
 def apply_environment(reading: Reading, env: Mapping[str, str]) -> None:
     """Put each variable that is set over what the file said; problems name the variable instead of a line."""
+    if trouble := _closed(env.get("CREDENTIALS_DIRECTORY", "").strip()):
+        reading.problems.append(Problem(Place("environment variable CREDENTIALS_DIRECTORY"), "", trouble))
+        env = {**env, "CREDENTIALS_DIRECTORY": ""}
     for variable in VARIABLES:
         try:
             found = _find(variable.name, env)
@@ -120,6 +123,18 @@ def _find(name: str, env: Mapping[str, str]) -> Found | None:
         return _from_file(Path(file), Place(f"environment variable {name}_FILE"))
     credential = _credential(name, env.get("CREDENTIALS_DIRECTORY", "").strip())
     return _from_file(credential, Place(f"systemd credential {name}")) if credential else None
+
+
+def _closed(directory: str) -> str:
+    """Why nobody can look for credentials there, once for all of them; '' where one can."""
+    if not directory or "\0" in directory:
+        return ""
+    try:
+        Path(directory, VARIABLES[0].name).exists()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        return f"{directory} cannot be searched ({reason}); let this user enter that folder, or unset the variable"
+    return ""
 
 
 def _credential(name: str, directory: str) -> Path | None:

@@ -43,9 +43,12 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
 
 
 def find_file(folder: Path) -> Path | None:
-    """The `config.yaml` of a folder, if there is one."""
+    """The `config.yaml` of a folder, if there is one, or if nobody can tell: who reads it says why not."""
     usual = folder / _USUAL_NAME
-    return usual if usual.exists() or usual.is_symlink() else None
+    try:
+        return usual if usual.exists() or usual.is_symlink() else None
+    except OSError:
+        return usual
 
 
 def check(config: Config) -> None:

@@ -64,10 +64,17 @@ def _private(folder: Path, part: str) -> Iterator[Finding]:
 
 
 def secret_files(files: tuple[Path, ...]) -> Iterator[Finding]:
-    """Files that hold passwords must be their owner's alone."""
+    """Files that hold passwords must be their owner's alone; what lies where we may not look is not ours."""
     for file in files:
-        if file.is_file() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        if _read_by_others(file):
             yield warning("secrets", f"others on this machine may read {file}", f"chmod 600 {file}")
+
+
+def _read_by_others(file: Path) -> bool:
+    try:
+        return file.is_file() and bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False
 
 
 def free_space(folder: Path) -> Finding:

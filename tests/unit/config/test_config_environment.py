@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from robotrading.adapters.logs.settings import LogLevel
-from robotrading.config.load import load
+from robotrading.config.load import find_file, load
 from robotrading.config.model import Config
 from robotrading.config.problems import InvalidConfig
 from robotrading.config.show import MASK, show, shown_tree
@@ -84,6 +86,26 @@ def test_credentials_of_systemd_come_last(tmp_path: Path) -> None:
     assert config.feeds.alpha_vantage.api_key == "from-systemd"
     assert config.origins["feeds.alpha_vantage.api_key"] == "systemd credential ALPHA_VANTAGE_KEY"
     assert load(None, {**env, "ALPHA_VANTAGE_KEY": "nearer"}).feeds.alpha_vantage.api_key == "nearer"
+
+
+ShutOut = Callable[[], AbstractContextManager[Path]]
+
+
+def test_a_folder_of_credentials_that_cannot_be_entered_is_said_once(shut_out: ShutOut) -> None:
+    """Taking it for empty would mean a ledger without its database."""
+    load(None, {})  # what it imports is read while we may
+    with shut_out() as folder:
+        said = refused({"CREDENTIALS_DIRECTORY": str(folder)})
+    assert said == (
+        f"environment variable CREDENTIALS_DIRECTORY: {folder} cannot be searched (permission denied); let this user "
+        "enter that folder, or unset the variable"
+    )
+
+
+def test_a_folder_of_the_configuration_that_cannot_be_entered_is_no_lack_of_one(shut_out: ShutOut) -> None:
+    load(None, {})
+    with shut_out() as folder, pytest.raises(InvalidConfig, match=r"config.yaml: cannot be read \(permission denied\)"):
+        load(find_file(folder), {})
 
 
 @pytest.mark.parametrize("folder", ["plain", "sealed"])

@@ -159,6 +159,12 @@ def test_files_of_secrets_are_their_owners_alone(tmp_path: Path):
     assert list(disk.secret_files((file,))) == []
 
 
+def test_a_secret_in_a_folder_that_we_may_not_enter_is_none_of_ours(shut_out):
+    """As the service's user sees the folder of whoever calls `sudo deploy.sh upgrade` from his home."""
+    with shut_out() as folder:
+        assert list(disk.secret_files((folder / ".env",))) == []
+
+
 def test_a_full_disk_is_broken(tmp_path: Path, monkeypatch):
     room = os.statvfs(tmp_path)
 
