@@ -58,7 +58,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class HealthSettings:
-    """Bounds; seconds and bytes. Facts older than `stale_facts` are no basis for an answer.
+    """Bounds; seconds and bytes. What was seen longer than `stale_facts` ago is no basis for an answer.
 
     The broker may be silent for `broker_grace` before it counts: a reconnect or a nightly restart is no incident.
     """
@@ -79,8 +79,18 @@ def judge(facts: Facts, now: datetime, settings: HealthSettings | None = None) -
     return Health(now, tuple(check for rule in RULES for check in rule(facts, now, bounds)))
 
 
+def age_of(facts: Facts, now: datetime) -> float:
+    """Seconds since all was seen last: the loop may turn while a disk or a database leaves a question unanswered.
+
+    A ledger that says why it cannot be read is a check of its own.
+    """
+    read_at = facts.book.read_at
+    seen = facts.at if read_at is None or facts.book.trouble else min(read_at, facts.at)
+    return (now - seen).total_seconds()
+
+
 def _loop(facts: Facts, now: datetime, bounds: HealthSettings) -> Iterator[Check]:
-    age = (now - facts.at).total_seconds()
+    age = age_of(facts, now)
     if facts.stopping:
         yield Check("service", Level.CRITICAL, "the service is stopping", "nothing, if you stopped it")
     elif age > bounds.stale_facts:
@@ -169,15 +179,15 @@ def _session(session: SessionFacts, now: datetime, bounds: HealthSettings) -> It
     running = session.running_since
     if running is not None and now - running > timedelta(seconds=session.deadline + bounds.late_grace):
         yield Check(name, Level.CRITICAL, f"{session.kind} runs past its deadline", log)
-    elif session.missed:
-        yield Check(
-            name, Level.WARNING, f"{session.kind} was missed: {session.missed[-1]}", "`robotrading run` catches up"
-        )
     elif last is not None and not last.recovered:
         found = f"{session.kind} could not settle its earlier orders with the broker: {last.verdict}"
         yield Check(name, Level.CRITICAL, found, log)
     elif last is not None and last.outcome is Outcome.FAILED:
         yield Check(name, Level.CRITICAL, f"{session.kind} failed last: {last.verdict}", log)
+    elif session.missed:
+        yield Check(
+            name, Level.WARNING, f"{session.kind} was missed: {session.missed[-1]}", "`robotrading run` catches up"
+        )
     elif last is not None and last.outcome is Outcome.PARTLY:
         yield Check(name, Level.WARNING, f"{session.kind} was done in part: {last.verdict}", log)
     else:

@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 CURVE = timedelta(days=120)
 HISTORY = 200
+_FIRST_LOOK = 5000
+"""Runs among which each session's newest is looked for at the start: one that is due every few minutes has many."""
 _RECENT = timedelta(days=3)
 _DAY = timedelta(days=1)
 _CLAIM_GRACE = timedelta(seconds=60)
@@ -137,13 +139,15 @@ class Reader:
         self._place, self._clock, self._shelves = place, clock, shelves
         self._ledger, self._positions, self._claims = ledger, positions, claims
         self._known: dict[str, LastRun] = {}
+        self._newest: dict[AssetClass, Ended] = {}
+        self._dated = False
         self._good: dict[AssetClass, datetime] = {}
         self._counted: set[str] = set()
 
     def read(self, calendar: Calendar | None, account_id: str, hearers: Hearers) -> Reading:
         """Everything that is asked of the ledger. Raises `LedgerError`."""
         now, ledger = self._clock.now(), self._ledger
-        ended = ledger.ended(HISTORY)
+        ended = ledger.ended(HISTORY if self._newest else _FIRST_LOOK)
         last = self._last_runs(ended, calendar, hearers)
         days = {kind: calendar.trading_day(kind, now) if calendar else now.date() for kind in self._place.sessions}
         claims = self._claims.occurrences(now - _RECENT)
@@ -163,7 +167,7 @@ class Reader:
             trades=tuple(shelves.trades(now - _DAY)) if shelves else (),
             flows=shelves.flows(account_id) if shelves else PaidFlows(),
             dead_copies=dead_copies(claims, self._place.holder, lease, now),
-            ended=tuple(ended),
+            ended=tuple(ended[:HISTORY]),
             summaries=kept_days(self._place.summaries),
         )
         missed = {kind: self._missed(kind, claims) for kind in days}
@@ -176,11 +180,15 @@ class Reader:
         self, ended: Sequence[Ended], calendar: Calendar | None, hearers: Hearers
     ) -> Mapping[AssetClass, LastRun]:
         """The newest run of each session; new reports are decoded and told of."""
+        if calendar is not None and not self._dated:
+            self._dated = True
+            self._known.clear()  # how old their prices were could not be said
         newest: dict[AssetClass, Ended] = {}
         for run in ended:
             newest.setdefault(run.kind, run)
             if run.outcome is not Outcome.FAILED:
                 self._good[run.kind] = max(run.finished_at, self._good.get(run.kind, run.finished_at))
+        self._newest = newest = {**self._newest, **newest}
         fresh = {r.run_id for r in ended if r.finished_at >= self._place.started_at} - self._counted
         for run_id in [*(r.run_id for r in reversed(ended) if r.run_id in fresh), *(r.run_id for r in newest.values())]:
             if run_id in self._known and run_id not in fresh:
@@ -231,6 +239,7 @@ class Lookout:
         self._reading = Reading(BookFacts(), {}, {}, {})
         self._told = ""
         self._open_since: dict[str, datetime] = {}
+        self._turn = asyncio.Lock()
         self.stopping = False
         self.facts = self._gathered(None)
 
@@ -245,7 +254,8 @@ class Lookout:
         account_id = self._place.account_id or self._sources.broker().account_id
         calendar = self._sources.calendar()
         try:
-            self._reading = await asyncio.to_thread(reader.read, calendar, account_id, self._hearers)
+            async with self._turn:
+                self._reading = await asyncio.to_thread(reader.read, calendar, account_id, self._hearers)
         except (LedgerError, DataError, OSError) as error:
             said = str(error)
             if said != self._told:

@@ -25,7 +25,7 @@ from robotrading.domain.report import Outcome, SessionReport
 from robotrading.domain.signals import Stance
 from robotrading.service.alerts.catalogue import CATALOGUE
 from robotrading.service.facts import Facts, LinkState, SessionFacts
-from robotrading.service.health import Health, Level
+from robotrading.service.health import Health, Level, age_of
 
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 
@@ -251,7 +251,7 @@ class Meters:
         self._saw_alerts(facts.alerts)
         if facts.free_bytes is not None:
             self._free.set(facts.free_bytes)
-        self._age.set((health.at - facts.at).total_seconds())
+        self._age.set(age_of(facts, health.at))
 
     def _saw_alerts(self, alerts: Iterable[Alert]) -> None:
         """Of every rule there is, so that none appears at its first alert only."""
@@ -279,7 +279,8 @@ class Meters:
         ran = {session.kind.value: session.last for session in sessions if session.last is not None}
         named = {session.kind.value: session for session in sessions}
         _only(self._last_at, {(kind,): _seconds(last.finished_at) for kind, last in ran.items()})
-        _only(self._behind, {(kind,): float(last.bars_behind or 0) for kind, last in ran.items()})
+        behind = {(kind,): last.bars_behind for kind, last in ran.items()}
+        _only(self._behind, {kind: float(days) for kind, days in behind.items() if days is not None})
         _only(self._share, {(kind,): sum(pair.now for pair in last.weights) for kind, last in ran.items()})
         weights = {(kind, pair.symbol): pair.now for kind, last in ran.items() for pair in last.weights}
         _only(self._weights, weights)

@@ -118,6 +118,21 @@ def test_gauges_are_of_the_newest_facts_and_what_is_gone_is_not_shown() -> None:
     assert value(meters, "portfolio_weight", asset_class="equities", symbol="MSFT") is None
 
 
+def test_prices_of_an_unknown_age_are_not_told_as_fresh() -> None:
+    meters = Meters("1.0", "paper")
+    for behind in (2, None):
+        facts = last(bars_behind=behind)
+        meters.saw_facts(facts, judge(facts, NOW))
+        assert value(meters, "robotrading_data_age_days", session_type="equities") == behind
+
+
+def test_what_is_known_is_as_old_as_the_last_word_of_the_ledger() -> None:
+    meters = Meters("1.0", "paper")
+    silent = replace(WELL, book=replace(WELL.book, read_at=NOW - timedelta(seconds=90)))
+    meters.saw_facts(silent, judge(silent, NOW))
+    assert value(meters, "robotrading_facts_age_seconds") == 90
+
+
 def test_every_state_of_the_facts_can_be_told() -> None:
     meters = Meters("1.0", "paper")
     for facts in CRITICAL.values():
