@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robotrading.cli.options import AsJson, AsOfBook, ConfigPath, Lines
+from robotrading.cli.options import AsJson, AsOfBook, ConfigPath
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +23,7 @@ LetterId = Annotated[
     str, typer.Argument(metavar="LETTER", help="A message's id as listed, or a part of it that no other has.")
 ]
 Unsent = Annotated[bool, typer.Option("--unsent", "-u", metavar="", help="Only what waits or was given up.")]
+Most = Annotated[int, typer.Option("--lines", "-n", min=1, metavar="NUMBER", help="How many of the newest messages.")]
 Mail = Annotated[bool, typer.Option("--mail", metavar="", help="Only mail.")]
 Push = Annotated[bool, typer.Option("--push", metavar="", help="Only pushes.")]
 Direct = Annotated[bool, typer.Option("--direct", metavar="", help="Letters as JSON lines on standard input.")]
@@ -32,7 +33,7 @@ Direct = Annotated[bool, typer.Option("--direct", metavar="", help="Letters as J
 def messages(  # noqa: PLR0913, PLR0917  one parameter per option
     context: typer.Context,
     unsent: Unsent = False,
-    lines: Lines = 20,
+    lines: Most = 20,
     config: ConfigPath = None,
     as_of: AsOfBook = None,
     as_json: AsJson = False,

@@ -86,8 +86,7 @@ def _mail(orders: Orders, day: date | None) -> None:
         out.write(f"{posted.letter_id} was posted before; see `robotrading messages show {posted.letter_id}`.")
         return
     done = send_now(orders)
-    lines = [line for line in done.lines() if posted.letter_id in line or not line.startswith("sent: ")]
-    out.write(out.printable("; ".join(lines)) or f"{posted.letter_id} is being sent by another process.")
+    out.write("\n".join(map(out.printable, done.lines())) or f"{posted.letter_id} is being sent by another process.")
     if done.put_off or done.given_up:
         raise typer.Exit(Exit.FAILED if done.given_up else Exit.PARTLY)
 
@@ -101,5 +100,6 @@ def send_summary(week: Week = None, config: ConfigPath = None) -> None:
     orders = Orders(config)
     log_command(load_config(orders))
     posted = post_summary(orders, week.date() if week else None)
-    said = "was posted before" if not posted.new else f"is posted, for {len(posted.addresses)} addresses"
+    people = f"{len(posted.addresses)} address{'' if len(posted.addresses) == 1 else 'es'}"
+    said = "was posted before" if not posted.new else f"is posted, for {people}"
     typer.echo(f"{posted.letter_id} {said}")

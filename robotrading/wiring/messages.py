@@ -40,9 +40,11 @@ class Tested:
 
 
 def listed(orders: Orders, limit: int, *, unsent: bool) -> Sequence[Delivery]:
-    """The newest ways of letters. Raises `LedgerError`."""
+    """The ways of the newest letters, of each letter all that are wanted. Raises `LedgerError`."""
     with opened_outbox(_book(orders)) as outbox:
-        return outbox.deliveries(limit, unsent=unsent)
+        ways = outbox.deliveries(_SEARCHED, unsent=unsent)
+    wanted = set(list(dict.fromkeys(one.letter_id for one in ways))[:limit])
+    return [one for one in ways if one.letter_id in wanted]
 
 
 def shown(orders: Orders, letter_id: str) -> tuple[Letter, Sequence[Delivery]]:

@@ -112,6 +112,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
                 assert secret.encode() not in path.read_bytes(), path
 
 
+def test_a_letter_is_listed_with_all_its_ways_however_few_are_asked_for(desk: Desk):
+    """Half of its recipients would pass for all of them."""
+    for name in ("report:one", "report:two"):
+        desk.post(name)
+    listed = " ".join(desk.ask("messages", "-n", "1").stdout.split())
+    assert "report:two" in listed
+    assert "report:one" not in listed
+    assert "mail to ann@example.com, bob@example.com" in listed
+
+
 def test_a_dead_mail_server_leaves_trading_untouched_and_the_letter_waits_for_it(desk: Desk):
     done = desk.ask("run", "crypto", "-q")
     told = " ".join(done.stdout.split())

@@ -67,6 +67,10 @@ def test_it_is_mailed_once(tmp_path: Path) -> None:
         later = robotrading("send-summary", "--week", "2026-11-20", cwd=tmp_path, **words)
     assert (first.returncode, first.stderr) == (0, "")
     assert (again.returncode, later.returncode) == (0, 0)
+    assert first.stdout.splitlines() == [
+        f"sent: [robotrading] Week without a run (embedded, week to 2026-11-20) to {person}@example.com"
+        for person in ("ann", "ben")
+    ]
     assert "was posted before" in again.stdout
     assert "was posted before" in later.stdout
     assert sorted(mail["To"] for _, _, mail in box.mails) == ["ann@example.com", "ben@example.com"]

@@ -89,7 +89,7 @@ class PushCarrier:
     def _refused(self, recipient: str, answer: AppriseResult) -> Skip:
         said = _said(answer)
         status = next((int(found[1]) for line in said if (found := _STATUS.search(line))), 0)
-        words = redacted(clean(said[0] if said else "")[:_REASON], pieces(self._urls[recipient]))
+        words = quoted(said[0] if said else "", pieces(self._urls[recipient]))
         told = f" ({words})" if words else ""
         if status == 0:
             return _skip(recipient, "push_unreached", f"{recipient} could not be reached{told}")
@@ -110,6 +110,11 @@ def unusable(urls: str) -> Mapping[str, str]:
     carrier = PushCarrier(urls)
     troubles = {name: carrier.open(name) for name in carrier.names}
     return {name: trouble.reason for name, trouble in troubles.items() if trouble is not None}
+
+
+def quoted(said: str, secrets: Iterable[str]) -> str:
+    """What a service said, as far as a reason has room; cut last, since half a secret is not found any more."""
+    return redacted(clean(said), secrets)[:_REASON]
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:

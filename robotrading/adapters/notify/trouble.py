@@ -92,7 +92,7 @@ def _answered(error: Exception, settings: MailSettings) -> tuple[str, str] | Non
             " and mail.security (465 with ssl, 587 with starttls), or try again later"
         )
     if isinstance(error, smtplib.SMTPResponseException):
-        return "refused", f"{host}:{settings.port} takes no mail now ({_answer(error)}); try again later"
+        return "refused", f"{host}:{settings.port} takes no mail now ({_answer(error, settings)}); try again later"
     return None
 
 
@@ -100,9 +100,9 @@ def _login_refused(error: smtplib.SMTPAuthenticationError, settings: MailSetting
     """Too many logins are no wrong password."""
     host = settings.host
     if 400 <= error.smtp_code < 500:
-        return "refused", f"{host}:{settings.port} takes no login now ({_answer(error)}); try again later"
+        return "refused", f"{host}:{settings.port} takes no login now ({_answer(error, settings)}); try again later"
     return "login", (
-        f"{host} refused the login of {settings.username} ({_answer(error)}); put a valid password into"
+        f"{host} refused the login of {settings.username} ({_answer(error, settings)}); put a valid password into"
         " GMAIL_APP_PASSWORD (Google wants an app password there, not the account's own)"
     )
 
@@ -149,11 +149,11 @@ def handing_over(error: Exception, settings: MailSettings, sender: str) -> MailT
 def _handed(error: Exception, settings: MailSettings, sender: str) -> tuple[str, str]:
     host = settings.host
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return _recipient_refused(*next(iter(error.recipients.values())), host)
-    if isinstance(error, smtplib.SMTPSenderRefused) and _TOO_BIG.search(_answer(error)) is None:
-        return _sender_refused(error, sender, host)
+        return _recipient_refused(*next(iter(error.recipients.values())), settings)
+    if isinstance(error, smtplib.SMTPSenderRefused) and _TOO_BIG.search(_answer(error, settings)) is None:
+        return _sender_refused(error, sender, settings)
     if isinstance(error, smtplib.SMTPResponseException):
-        return _content_refused(error.smtp_code, error.smtp_error, host)
+        return _content_refused(error.smtp_code, error.smtp_error, settings)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return "address", f"{host} takes no address with letters beyond ASCII; use another address"
     if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError | ConnectionError | ssl.SSLError):
@@ -162,14 +162,14 @@ def _handed(error: Exception, settings: MailSettings, sender: str) -> tuple[str,
     return "not_sent", f"the mail could not be sent ({clean(str(error))}); check the address and mail.host"
 
 
-def _recipient_refused(code: int, said: bytes | str, host: str) -> tuple[str, str]:
-    answer = _words(code, said)
+def _recipient_refused(code: int, said: bytes | str, settings: MailSettings) -> tuple[str, str]:
+    answer, host = _words(code, said, settings), settings.host
     refused = f"{host} refused the recipient ({answer}); check the address in mail.recipients"
     return _not_now(code, answer, host) or ("recipient", refused)
 
 
-def _content_refused(code: int, said: bytes | str, host: str) -> tuple[str, str]:
-    answer = _words(code, said)
+def _content_refused(code: int, said: bytes | str, settings: MailSettings) -> tuple[str, str]:
+    answer, host = _words(code, said, settings), settings.host
     return _not_now(code, answer, host) or (
         "content",
         f"{host} refused the mail ({answer}); ask the server's keeper for its rules",
@@ -187,19 +187,21 @@ def _not_now(code: int, answer: str, host: str) -> tuple[str, str] | None:
     return None
 
 
-def _sender_refused(error: smtplib.SMTPSenderRefused, sender: str, host: str) -> tuple[str, str]:
+def _sender_refused(error: smtplib.SMTPSenderRefused, sender: str, settings: MailSettings) -> tuple[str, str]:
+    host = settings.host
     if 400 <= error.smtp_code < 500:
-        return "busy", f"{host} takes no mail of {sender} now ({_answer(error)}); try again later"
-    return "sender", f"{host} refused the sender {sender} ({_answer(error)}); check mail.sender"
+        return "busy", f"{host} takes no mail of {sender} now ({_answer(error, settings)}); try again later"
+    return "sender", f"{host} refused the sender {sender} ({_answer(error, settings)}); check mail.sender"
 
 
-def _answer(error: smtplib.SMTPResponseException) -> str:
-    return _words(error.smtp_code, error.smtp_error)
+def _answer(error: smtplib.SMTPResponseException, settings: MailSettings) -> str:
+    return _words(error.smtp_code, error.smtp_error, settings)
 
 
-def _words(code: int, said: bytes | str) -> str:
+def _words(code: int, said: bytes | str, settings: MailSettings) -> str:
+    """The server's answer, cut last: half a password would not be found any more."""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    return f"{code} {clean(text)[:_LONGEST_ANSWER]}".strip()
+    return f"{code} {_redacted(clean(text), settings)[:_LONGEST_ANSWER]}".strip()
 
 
 def _redacted(text: str, settings: MailSettings) -> str:

@@ -23,12 +23,12 @@ _PLURALS = {LetterKind.SUMMARY: "summaries"}
 
 
 def flooded(due: Sequence[Delivery], most: int) -> Mapping[Address, Sequence[Delivery]]:
-    """By address, what goes into a digest: all that may, where it is more than `most`."""
+    """By address, what goes into a digest: all that may, where it is more than `most`; nothing where that is 0."""
     found: dict[Address, list[Delivery]] = {}
     for delivery in due:
         if delivery.urgency is not Urgency.CRITICAL and delivery.kind in _NAMES:
             found.setdefault(delivery.address, []).append(delivery)
-    return {address: waiting for address, waiting in found.items() if len(waiting) > most}
+    return {address: waiting for address, waiting in found.items() if 0 < most < len(waiting)}
 
 
 def digest_of(waiting: Sequence[Delivery], now: datetime) -> Letter:
@@ -54,12 +54,12 @@ def how_to_read(letter_id: str, kind: LetterKind) -> str:
 def _message(ordered: Sequence[Delivery]) -> Message:
     counts = Counter(one.kind for one in ordered)
     kinds = ", ".join(_counted(counts[kind], kind) for kind in _NAMES if counts[kind])
-    subject = f"robotrading: {len(ordered)} messages that waited ({kinds})"
+    waited = any(one.rule for one in ordered)
+    subject = f"robotrading: {len(ordered)} messages {'that waited' if waited else 'in one'} ({kinds})"
     first, last = ordered[0].created_at, ordered[-1].created_at
-    head = (
-        f"These {len(ordered)} messages could not be sent when they were made, between {first:%Y-%m-%d %H:%M} and"
-        f" {last:%Y-%m-%d %H:%M} UTC. They come as one, so that they are no flood."
-    )
+    made = f"between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC"
+    said = f"could not be sent when they were made, {made}" if waited else f"were made {made}"
+    head = f"These {len(ordered)} messages {said}. They come as one, so that they are no flood."
     listed = ordered[:LISTED]
     more = len(ordered) - len(listed)
     tail = f"And {more} more: robotrading messages" if more else ""

@@ -203,6 +203,31 @@ def test_an_alerts_end_is_shown_with_its_beginning(office: Office, authority: tr
     assert len(set(headers_of(box, "Message-ID"))) == 5
 
 
+def test_messages_in_one_say_that_they_were_held_up_only_where_they_were(
+    office: Office, authority: trustme.CA, ca_file: str
+):
+    """Six warnings at the end of quiet hours are a flood too, and nothing had kept them back."""
+    for number in range(6):
+        office.post(f"alert:{number}", *mail_to("ann@example.com"), kind=LetterKind.ALERT, urgency=Urgency.WARNING)
+    with serving(Mailbox(), authority, SSL) as box:
+        office.round(account(box.port, SSL, ca_file))
+    assert headers_of(box, "Subject") == ["robotrading: 6 messages in one (6 alerts)"]
+    (digest,) = [office.outbox.letter(one.letter_id) for one in office.ways() if one.letter_id.startswith("digest:")]
+    assert digest is not None
+    assert "were made between 2026-03-02 12:00 and 2026-03-02 12:00 UTC" in digest.message.text
+    assert "could not be sent" not in digest.message.text
+
+
+def test_without_a_bound_nothing_becomes_a_digest(office: Office, authority: trustme.CA, ca_file: str):
+    """`outbox.digest_from: 0` is never."""
+    office.settings = replace(office.settings, digest_from=0)
+    for number in range(8):
+        office.post(f"report:{number}", *mail_to("ann@example.com"))
+    with serving(Mailbox(), authority, SSL) as box:
+        office.round(account(box.port, SSL, ca_file))
+    assert sorted(headers_of(box, "Subject")) == [f"about report:{number}" for number in range(8)]
+
+
 def test_a_round_says_what_became_of_each(office: Office, authority: trustme.CA, ca_file: str):
     office.post("report:1")
     box = Mailbox(rcpt={"ann@example.com": "450 later", "bob@example.com": "550 never"})

@@ -297,6 +297,22 @@ def test_a_sender_that_is_not_taken_now_need_not_be_changed(authority: trustme.C
     assert "mail.sender" not in answers["ann@example.com"].reason
 
 
+@pytest.mark.parametrize("before", [0, 180, 190, 199])
+def test_no_part_of_the_password_is_left_where_a_long_answer_is_cut(before: int):
+    """However far into its answer the server repeats it, and in whichever form."""
+    settings = account(1, Security.SSL)
+    encoded = b64encode(settings.password.encode()).decode()
+    for secret in (settings.password, encoded):
+        said = f"{'x' * before} {secret} and more".encode()
+        for made in (
+            opening(smtplib.SMTPAuthenticationError(535, said), settings),
+            handing_over(smtplib.SMTPDataError(554, said), settings, USER),
+            handing_over(smtplib.SMTPSenderRefused(550, said, USER), settings, USER),
+            handing_over(smtplib.SMTPRecipientsRefused({"a@example.com": (550, said)}), settings, USER),
+        ):
+            assert secret[:5] not in made.reason
+
+
 def test_without_a_password_nothing_is_struck_out():
     said = opening(OSError("odd"), account(1, Security.SSL, password="")).reason
     assert "(odd)" in said

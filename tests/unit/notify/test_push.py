@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from push_servers import PushBox, taking_pushes
 
-from robotrading.adapters.notify.push import PushCarrier, redacted, text_of, unusable
+from robotrading.adapters.notify.push import PushCarrier, quoted, redacted, text_of, unusable
 from robotrading.adapters.notify.push_urls import named, pieces, tokens
 from robotrading.domain.messages import Letter, LetterKind, Urgency
 from robotrading.domain.report import Message
@@ -190,6 +190,13 @@ def test_a_message_without_a_text_tells_its_subject():
 def test_every_token_of_a_url_is_known_as_secret(url: str, secret: str):
     assert {url, secret} <= tokens(url)
     assert secret not in redacted(f"said {secret}!", pieces(url) | tokens(url))
+
+
+@pytest.mark.parametrize("before", [0, 130, 150, 159])
+def test_no_part_of_a_token_is_left_where_a_long_answer_is_cut(before: int):
+    said = quoted(f"{'x' * before} {TOKEN} was refused", pieces(f"tgram://{TOKEN}/123"))
+    assert TOKEN[:6] not in said
+    assert len(said) <= 160
 
 
 def test_host_names_and_plain_words_are_no_secrets():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -88,6 +89,11 @@ def test_each_letter_is_told_in_both_bodies_and_no_markup_comes_through(ways: li
     assert "<>" not in letter.message.html
 
 
+@given(WAYS)
+def test_without_a_bound_nothing_is_a_flood(ways: list[Delivery]):
+    assert not flooded(ways, 0)
+
+
 def test_a_warning_among_them_makes_it_a_warning():
     ways = [way(number) for number in range(6)]
     assert digest_of(ways, NOW).urgency is Urgency.NORMAL
@@ -96,9 +102,10 @@ def test_a_warning_among_them_makes_it_a_warning():
 
 def test_the_subject_says_how_many_and_of_what():
     ways = [way(1), way(2), way(3, LetterKind.ALERT), way(4, LetterKind.SUMMARY), way(5, LetterKind.SUMMARY)]
-    assert digest_of(ways, NOW).message.subject == (
-        "robotrading: 5 messages that waited (2 reports, 1 alert, 2 summaries)"
-    )
+    counted = "(2 reports, 1 alert, 2 summaries)"
+    assert digest_of(ways, NOW).message.subject == f"robotrading: 5 messages in one {counted}"
+    held_up = [*ways[1:], replace(ways[0], rule="timeout")]
+    assert digest_of(held_up, NOW).message.subject == f"robotrading: 5 messages that waited {counted}"
 
 
 def test_ten_thousand_are_counted_and_the_oldest_are_listed():
