@@ -62,7 +62,8 @@ class Deeds:
             known = ", ".join(one.name for one in supervisor.standings) or "there is none"
             raise Refused(f"no program {name!r}: {known}")
         await self._audit(ledger, AuditEntry(self._clock.now(), who, "start", f"program {name}", "", "asked for"))
-        supervisor.start_again(name)
+        if not supervisor.start_again(name):
+            raise Refused(f"{name} runs already; nothing was changed")
         return f"{name} is started"
 
     def _at_work(self) -> tuple[Occasions, Ledger, Supervisor]:

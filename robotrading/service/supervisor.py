@@ -55,6 +55,9 @@ class ProgramState(StrEnum):
     STOPPED = "stopped"
 
 
+_WAITING = frozenset({ProgramState.PAUSED, ProgramState.GIVEN_UP, ProgramState.STOPPED})
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of a program without asking it. `pid` is 0 while none lives; `restarts` from the first start."""
@@ -103,9 +106,16 @@ class Supervisor:
             self._at_once.set()
         self._stopping.set()
 
-    def start_again(self, name: str) -> None:
-        """A person wants a program that was given up, or waits, to be started now. KeyError for a name unknown."""
-        self._wanted[name].set()
+    def start_again(self, name: str) -> bool:
+        """A person wants a program that was given up, or waits, to be started now; whether it was one of these.
+
+        Of one that runs nothing is kept: it is not started at its next failure because somebody asked long ago.
+        KeyError for a name unknown.
+        """
+        waits = self._standings[name].state in _WAITING
+        if waits:
+            self._wanted[name].set()
+        return waits
 
     async def _keep(self, program: Program) -> None:
         record = Record()

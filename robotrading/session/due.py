@@ -113,13 +113,16 @@ def latest_start(one: Occurrence, rules: CatchUp, calendar: Calendar) -> datetim
 
 
 def _too_late(one: Occurrence, now: datetime, rules: CatchUp, calendar: Calendar) -> Missed | None:
+    hours = calendar.hours(one.kind, one.trading_date)
+    if hours is None:  # claimed when another table of trading days was in force
+        said = f"{one.trading_date} is no trading day of {one.kind}"
+        return Missed(one, "closed", f"it was due at {one.due_at:%Y-%m-%d %H:%M} UTC; {said}")
     last = latest_start(one, rules, calendar)
     if now <= last:
         return None
     late = -((one.due_at - now) // timedelta(minutes=1))
     said = f"it was due at {one.due_at:%Y-%m-%d %H:%M} UTC, {_span(late)} ago"
-    hours = calendar.hours(one.kind, one.trading_date)
-    if hours is not None and now >= hours[1]:
+    if now >= hours[1]:
         return Missed(one, "closed", f"{said}; its market has closed for the day")
     if last < one.due_at + rules.grace:
         return Missed(one, "closing", f"{said}; too little time is left before the close")

@@ -80,6 +80,22 @@ async def test_one_that_keeps_failing_is_given_up_the_others_live_and_a_person_m
     await asyncio.wait_for(task, PATIENCE)
 
 
+async def test_a_wish_for_a_program_that_runs_changes_nothing_now_or_later(tmp_path: Path) -> None:
+    slow = RestartPolicy(first=600.0, longest=600.0)
+    supervisor = Supervisor([program(tmp_path, SLEEPS, restart=slow)], SystemClock())
+    task = asyncio.create_task(supervisor.run())
+    pid = (await running(supervisor)).pid
+    assert not supervisor.start_again("one")
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: supervisor.standings[0].pid == 0)
+    await asyncio.sleep(0.2)
+    assert supervisor.standings[0].state is ProgramState.PAUSED
+    assert supervisor.start_again("one")
+    await running(supervisor)
+    supervisor.stop()
+    await asyncio.wait_for(task, PATIENCE)
+
+
 async def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
     supervisor = Supervisor([program(tmp_path, PARENT)], SystemClock())
     task = asyncio.create_task(supervisor.run())

@@ -146,3 +146,11 @@ def test_over_any_looks_and_steps_of_the_clock_each_occurrence_is_run_or_named_o
         if start < one.due_at <= newest
     ]
     assert set(claimed) == {one.key for one in past}
+
+
+def test_a_dead_run_of_a_day_that_is_no_trading_day_any_more_is_named():
+    """A newer table of trading days may know of another holiday."""
+    sunday = Occurrence(EQUITIES, date(2026, 11, 22), datetime(2026, 11, 22, 20, 30, tzinfo=UTC))
+    decided = interrupted([Claim(sunday, "dead", sunday.due_at)], sunday.due_at + SECOND, RULES, CALENDAR)
+    assert not decided.run
+    assert [missed.rule for missed in decided.missed] == ["interrupted_closed"]
