@@ -96,11 +96,11 @@ def shortfalls(account: Account, owned: Iterable[Position]) -> tuple[str, ...]:
 
     A manual sale or a corporate action has happened; it is reported and never 'fixed' by trading.
     """
-    ours = quantities(owned)
+    ours, there = quantities(owned), quantities(account.positions)
+    short = {one: quantity for one, quantity in ours.items() if there.get(one, Decimal(0)) < quantity}
     return tuple(
         f"{instrument}: the ledger owns {quantity.normalize():f}, "
-        f"the account holds only {account.holding(instrument).normalize():f}; "
+        f"the account holds only {there.get(instrument, Decimal(0)).normalize():f}; "
         "a manual sale or a corporate action? Nothing is traded in it until they agree"
-        for instrument, quantity in sorted(ours.items(), key=lambda item: item[0].key)
-        if account.holding(instrument) < quantity
+        for instrument, quantity in sorted(short.items(), key=lambda item: item[0].key)
     )
