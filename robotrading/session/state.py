@@ -1,18 +1,25 @@
-"""What is known without asking anybody: the state of one ledger."""
+"""What is known without asking anybody: the state of one ledger.
+
+Entry points: `state_of`, `last_look`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from robotrading.domain.alerts import Alert
 from robotrading.domain.book import Account, Position
 from robotrading.domain.claims import Lease
+from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.execution.holdings import changes, seen
+from robotrading.execution.reentry import exchange_day
 from robotrading.session.timetable import NextRun
+from robotrading.session.watch import unsettled
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ def state_of(ledger: Ledger, mode: str, place: str) -> State:
     """Read it all from the ledger."""
     runs = tuple(ledger.last_reports(6))
     owned, tickets = tuple(ledger.positions()), tuple(ledger.open_tickets())
-    account = next((run.account for run in runs if run.account is not None), None)
+    account = last_look(runs)
     return State(
         mode=mode,
         ledger=place,
@@ -48,20 +55,38 @@ def state_of(ledger: Ledger, mode: str, place: str) -> State:
         runs=runs,
         owned=owned,
         open_tickets=tickets,
-        blocked=_blocked(ledger, account, owned, tickets),
+        blocked=_blocked(ledger, account, owned, tickets, _days(ledger, account, runs)),
         day_stops=_day_stops(ledger, account, runs),
     )
 
 
+def last_look(runs: Sequence[SessionReport]) -> Account | None:
+    """The account as it was seen last: of sessions side by side the one that began last may have looked first."""
+    return max((run.account for run in runs if run.account is not None), key=lambda account: account.at, default=None)
+
+
+def _days(ledger: Ledger, account: Account | None, runs: Sequence[SessionReport]) -> set[date]:
+    """On which the bot may have traded since that look, runs that go on or have died without a word included."""
+    begun = [run.trading_date for kind in AssetClass for run in ledger.unreported(kind)]
+    seen_on = {exchange_day(kind, account.at) for kind in AssetClass} if account else set()
+    return {*seen_on, *begun, *(run.trading_date for run in runs)}
+
+
 def _blocked(
-    ledger: Ledger, account: Account | None, owned: Sequence[Position], tickets: Sequence[Ticket]
+    ledger: Ledger, account: Account | None, owned: Sequence[Position], tickets: Sequence[Ticket], days: set[date]
 ) -> dict[str, str]:
-    """What the next run will leave alone: orders in doubt, and changes in the account that a person has to explain."""
+    """What the next run will leave alone: orders in doubt, and changes in the account that a person has to explain.
+
+    What the bot itself has traded since the account was seen is no change: that look cannot show it.
+    """
     found = {}
     if account is not None:
         now = seen(account, owned, account.at)
+        moving = unsettled([ticket for day in days for ticket in ledger.tickets_of(day)], account.at)
         found = {
-            str(c.instrument): c.sentence for c in changes(ledger.holdings_seen(account.account_id), now) if c.blocks
+            str(change.instrument): change.sentence
+            for change in changes(ledger.holdings_seen(account.account_id), now)
+            if change.blocks and change.instrument not in moving
         }
     doubt = {str(t.intent.instrument): f"{t.intent.intent_id} is {t.status}" for t in tickets}
     return found | doubt

@@ -1,12 +1,13 @@
 """Two looks at one account: what happened to it between runs that the bot's orders do not explain.
 
-Entry points: `believed` (an account that is not an empty answer), `noticed`. The law of it is `execution/holdings.py`.
+Entry points: `believed` (an account that is not an empty answer), `noticed`, `unsettled` (what a look may not show
+yet). The law of it is `execution/holdings.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from robotrading.domain.book import Account, Holding, Position
 from robotrading.domain.errors import BrokerUnavailable
@@ -61,13 +62,22 @@ def _all(looks: Mapping[Instrument, Holding]) -> tuple[Holding, ...]:
     return tuple(looks.values())
 
 
+def unsettled(tickets: Iterable[Ticket], at: datetime) -> set[Instrument]:
+    """Instruments of which a look at the account at `at` may not show the bot's own orders yet: open, or hardly over.
+
+    Orders with news after that moment are among them.
+    """
+    return {one.intent.instrument for one in tickets if not one.status.terminal or _after(one, at - _POSITIONS_LAG)}
+
+
+def _after(ticket: Ticket, moment: datetime) -> bool:
+    return ticket.updated_at is not None and ticket.updated_at > moment
+
+
 def _busy(world: World) -> set[Instrument]:
     """Instruments in which the bot has, or has just had, an order at work."""
     now = world.clock.now()
     days = {exchange_day(kind, now) for kind in AssetClass}
-    tickets = [*world.ledger.open_tickets(), *(one for day in days for one in world.ledger.tickets_of(day))]
-    return {one.intent.instrument for one in tickets if not one.status.terminal or _just_now(one, world)}
-
-
-def _just_now(ticket: Ticket, world: World) -> bool:
-    return ticket.updated_at is not None and world.clock.now() - ticket.updated_at < _POSITIONS_LAG
+    return unsettled(
+        (*world.ledger.open_tickets(), *(one for day in days for one in world.ledger.tickets_of(day))), now
+    )

@@ -25,6 +25,7 @@ from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.execution.ownership import quantities
 from robotrading.execution.word import Word, events_of
+from robotrading.session.state import last_look
 from robotrading.wiring.books import Book, Orders, book_for, load_config
 
 _REPORTS = 50
@@ -44,7 +45,10 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One position of the bot, with what the account held of the instrument when it was last seen."""
+    """One position of the bot, with what the account held of the instrument when it was last seen.
+
+    `protected` is what of that is the person's own, None where it cannot be told.
+    """
 
     position: Position
     held: Decimal | None
@@ -120,7 +124,12 @@ def held(orders: Orders) -> tuple[Held, ...]:
     if account is None:
         return tuple(Held(position, None, None, None) for position in owned)
     there = {one: account.holding(one) for one in ours}
-    return tuple(Held(one, there[i := one.instrument], there[i] - ours[i], account.at) for one in owned)
+    return tuple(_held(one, there[one.instrument], ours[one.instrument], account.at) for one in owned)
+
+
+def _held(position: Position, there: Decimal, ours: Decimal, at: datetime) -> Held:
+    """Where less was there than is the bot's now, that look was too early, or something is amiss: nothing is known."""
+    return Held(position, there, there - ours if there >= ours else None, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +244,8 @@ def _both(orders: Orders) -> Iterator[tuple[Ledger, SqlPositionBook]]:
 
 
 def _last_account(ledger: Ledger) -> Account | None:
-    """The account in the newest report that has one."""
-    return next((report.account for report in ledger.last_reports(_REPORTS) if report.account is not None), None)
+    """The account as the reports saw it last."""
+    return last_look(ledger.last_reports(_REPORTS))
 
 
 def _instrument(ledger: Ledger, symbol: str, owner: AssetClass) -> Instrument:
