@@ -298,8 +298,9 @@ COMPOSE = {"up", "down", "ps", "logs", "restart", "stop", "start", "exec", "run"
 SYSTEMD = {
     "timedatectl": {"status", "set-ntp"},
     "systemctl": {"status", "start", "stop", "restart", "disable", "enable"},
+    "chown": {"-R"},
 }
-POSTGRESQL = {"pg_isready", "psql", "pg_dump"}
+POSTGRESQL = {"pg_isready", "psql", "pg_dump", "pg_restore"}
 ELSEWHERE = [(block.needs, step.command) for block in ALL if block.needs for step in block.steps]
 
 
