@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from robotrading.adapters.calendar_table import CalendarUnusable, TableCalendar
-from robotrading.domain.errors import LedgerError
+from robotrading.domain.errors import DataError, LedgerError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import Ledger
 from robotrading.service.alerts.desk import Desk
@@ -85,8 +85,8 @@ class _Daemon:
         self._hear_signals()
         async with AsyncExitStack() as stack:
             watcher = stack.enter_context(Watcher(self.setup.settings.watchdog_seconds))
-            beating = asyncio.create_task(self._beat(watcher))
-            stack.callback(beating.cancel)
+            self._task("heartbeat", self._beat(watcher))
+            stack.callback(self.tasks["heartbeat"].cancel)
             await self._serve_http(stack)
             self.opened = await self._open(stack)
             self.occasions = Occasions(
@@ -261,7 +261,7 @@ class _Daemon:
                 continue
             try:
                 await occasions.take_over(lambda claims: interrupted(claims, self.clock.now(), rules, calendar))  # noqa: B023  awaited here
-            except LedgerError as error:
+            except (LedgerError, DataError) as error:
                 log.warning("what another copy may have left is looked at again: %s", error)
 
     def _stepped(self, kind: AssetClass, step: str) -> None:
@@ -299,6 +299,9 @@ class _Daemon:
             ending.cancel()
             await asyncio.wait({ending})
             await self._end_at_once()
+        elif (error := ending.exception()) is not None:
+            log.critical("the orderly end has failed; what still runs is ended at once", exc_info=error)
+            await self._end_at_once()
         hurrying.cancel()
         await _cancelled(self.tasks.values())
         log.info("stopped: %s", status_line(self.lookout.facts, self.clock.now()))
@@ -321,7 +324,9 @@ class _Daemon:
         if occasions is not None:
             await occasions.drain(left(reserve))
             if self.opened is not None:
-                await self.lookout.look(self.opened.reader)
+                with suppress(TimeoutError):  # a ledger that does not answer does not hold up the end
+                    async with asyncio.timeout(left(reserve)):
+                        await self.lookout.look(self.opened.reader)
             await occasions.told(left(reserve / 2))
         self.supervisor.stop()
         await asyncio.wait([self.tasks["supervisor"]], timeout=left())
