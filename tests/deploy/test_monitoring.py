@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from robotrading.service.health import judge
@@ -30,18 +31,33 @@ _GROUPED = re.compile(r"\b(?:by|on|without|ignoring)\s*\([^)]*\)")
 _BRACES = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 _NAME = re.compile(r"\b[a-zA-Z_:][a-zA-Z0-9_:]*\b(?!\s*\()")
 _WORDS = {"and", "or", "unless", "bool", "offset"}
+_ENDS = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
+_MATCHED = re.compile(r"\b(\w+)\{([^}]*)\}")
+_LABELS = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
+_SHOWN = re.compile(r"\$labels\.(\w+)|\{\{\s*(\w+)\s*\}\}")
+_MADE = re.compile(r'label_replace\(.*?, "(\w+)", "\$1"')
+OF_EACH = {"job", "instance"}
+OF_PROMETHEUS = {"up": set(), "ALERTS": {"alertname", "alertstate"}, "robotrading_build_info": {"version", "mode"}}
 
 
 def told() -> set[str]:
     """The name of each sample that the service can render, of an empty family as well."""
     meters = Meters("1", "paper")
     meters.saw_facts(WELL, judge(WELL, NOW))
-    ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
-    return {
-        family.name + end
-        for family in text_string_to_metric_families(meters.render().decode())
-        for end in ends.get(family.type, [""])
-    }
+    families = text_string_to_metric_families(meters.render().decode())
+    return {family.name + end for family in families for end in _ENDS.get(family.type, [""])}
+
+
+def labels() -> dict[str, set[str]]:
+    """By the name of a sample, the labels that it is told with."""
+    found = {name: set() for name in told()} | OF_PROMETHEUS
+    found["api_call_duration_seconds_bucket"] = {"service", "le"}  # the one that is no meter of the library's
+    for meter in vars(Meters("1", "paper")).values():
+        if isinstance(meter, MetricWrapperBase):
+            (family,) = meter.describe()
+            for end in _ENDS.get(family.type, [""]):
+                found[family.name + end] = {*meter._labelnames, *(["le"] if end == "_bucket" else [])}
+    return {name: own | OF_EACH for name, own in found.items()}
 
 
 def asked(expression: str) -> set[str]:
@@ -69,6 +85,25 @@ def test_names_are_found_in_an_expression() -> None:
 def test_what_is_asked_for_is_told(where: str, expression: str) -> None:
     assert asked(expression)
     assert asked(expression) <= told() | BY_PROMETHEUS, where
+
+
+def shown_labels() -> list[tuple[str, str, str]]:
+    """What is said beside an expression: an alert's words, a panel's legend."""
+    said = [(rule["alert"], rule["expr"], " ".join(rule["annotations"].values())) for rule in ALERTS]
+    return said + [(one["title"], t["expr"], t.get("legendFormat", "")) for one in panels() for t in one["targets"]]
+
+
+@pytest.mark.parametrize(("where", "expression", "words"), shown_labels())
+def test_the_labels_that_are_asked_for_and_shown_are_told(where: str, expression: str, words: str) -> None:
+    """A label that does not exist matches nothing, groups all into one and shows as a blank: no error is ever seen."""
+    known = labels()
+    for name, inside in _MATCHED.findall(expression):
+        named = set(re.findall(r"(\w+)\s*[=!]", _TEXT.sub('""', inside)))
+        assert named <= known[name], f"{where}: {name}"
+    there = set().union(*(known[name] for name in asked(expression)), _MADE.findall(expression))
+    grouped = {label.strip() for inside in _LABELS.findall(expression) for label in inside.split(",")}
+    assert grouped <= there, where
+    assert {first or second for first, second in _SHOWN.findall(words)} <= there, where
 
 
 def test_the_checks_that_rules_name_exist() -> None:
