@@ -122,10 +122,11 @@ def _folded(ticket: Ticket, events: Iterable[OrderEvent]) -> tuple[Ticket, tuple
 
 def _word(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEvent:
     """What the order lists, or else the positions, say of a ticket that its executions did not end."""
-    working = listed(ticket, evidence.open_orders)
-    if working is not None:
-        return _event(ticket, EventKind.ACKNOWLEDGED, evidence, "", working.broker_id)
-    ended = listed(ticket, evidence.completed_orders)
+    still_there = listed(ticket, evidence.open_orders)
+    if still_there is not None and not still_there.status.terminal:
+        return _event(ticket, EventKind.ACKNOWLEDGED, evidence, "", still_there.broker_id)
+    # A rejected order may stay among the open ones, as Inactive.
+    ended = listed(ticket, evidence.completed_orders) or still_there
     if ended is None:
         return _by_positions(ticket, evidence, around)
     done = ended.status is TicketStatus.FILLED
@@ -135,13 +136,14 @@ def _word(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEve
         why = f"the broker completed it with {_plain(ticket.filled)}, and all of that is booked"
         return _event(ticket, EventKind.CANCELLED, evidence, why, ended.broker_id)
     if done or ended.filled > ticket.filled:
-        missing = max(ended.filled, ticket.intent.quantity) - ticket.filled
+        missing = (ended.filled if ended.filled > ticket.filled else ticket.intent.quantity) - ticket.filled
         why = f"the broker completed it, but its executions for {_plain(missing)} are missing"
         if day_over(ticket.intent, evidence.at):  # and will not be told any more
-            why = f"{why}; {_say(ticket)}"
+            why = f"{why}; {_say(ticket, missing)}"
         return _event(ticket, EventKind.UNKNOWN, evidence, why, ended.broker_id)
     kind = _ENDS.get(ended.status, EventKind.UNKNOWN)
-    return _event(ticket, kind, evidence, ended.reason or "found among the completed orders", ended.broker_id)
+    where = "the open orders, as rejected" if ended is still_there else "the completed orders"
+    return _event(ticket, kind, evidence, ended.reason or f"found among {where}", ended.broker_id)
 
 
 def _by_positions(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEvent:
@@ -163,7 +165,8 @@ def _by_positions(ticket: Ticket, evidence: Evidence, around: Around | None) -> 
         more = "more " if ticket.filled else ""
         why = f"nothing {more}of it was executed: its day is over, no list of the broker names it, and {counted}"
         return _event(ticket, EventKind.CANCELLED, evidence, why)
-    return _event(ticket, EventKind.UNKNOWN, evidence, f"{_guess(ticket, moved)}: {counted}; {_say(ticket)}")
+    said = _say(ticket, moved * ticket.intent.side.sign)
+    return _event(ticket, EventKind.UNKNOWN, evidence, f"{_guess(ticket, moved)}: {counted}; {said}")
 
 
 def _mute(evidence: Evidence, then: Decimal | None, around: Around) -> str:
@@ -176,15 +179,19 @@ def _mute(evidence: Evidence, then: Decimal | None, around: Around) -> str:
 
 
 def _guess(ticket: Ticket, moved: Decimal) -> str:
-    if moved == ticket.intent.side.sign * (ticket.intent.quantity - ticket.filled):
-        return f"it was probably executed, all {_plain(abs(moved))} of it"
+    left, by = ticket.intent.quantity - ticket.filled, moved * ticket.intent.side.sign
+    if by == left:
+        return f"it was probably executed, all {_plain(by)} of it"
+    if 0 < by < left:
+        return f"a part of it was probably executed, {_plain(by)} of {_plain(left)}"
     return "its day is over, and the holding has moved by something else than this order"
 
 
-def _say(ticket: Ticket) -> str:
-    """How a person ends the doubt."""
-    command, left = f"robotrading resolve {ticket.intent.intent_id}", _plain(ticket.intent.quantity - ticket.filled)
-    return f"look it up at the broker and say `{command} --filled {left}@PRICE` or `{command} --not-filled`"
+def _say(ticket: Ticket, executed: Decimal = Decimal(0)) -> str:
+    """How a person ends the doubt; `executed` is what was probably done of it, where there is a guess."""
+    command, left = f"robotrading resolve {ticket.intent.intent_id}", ticket.intent.quantity - ticket.filled
+    quantity = _plain(executed if 0 < executed < left else left)
+    return f"look it up at the broker and say `{command} --filled {quantity}@PRICE` or `{command} --not-filled`"
 
 
 def _event(ticket: Ticket, kind: EventKind, evidence: Evidence, reason: str, broker_id: int = 0) -> OrderEvent:

@@ -67,6 +67,29 @@ def test_a_holding_moved_by_just_the_open_rest_is_a_guess_that_a_person_confirms
     assert f"robotrading resolve {of.intent_id} --filled {10 - done}@PRICE" in after.reason
 
 
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("done", [0, 4])
+@pytest.mark.parametrize("part", [1, 5])
+def test_a_holding_moved_by_a_part_of_the_rest_names_that_part(side, done, part):
+    """The usual end of a day order that filled a little unseen: to confirm all of it would book what never was."""
+    of = intent(10, side)
+    before = sent(of, D(7), *([executed(of, done)] if done else []))
+    after = settled(before, morning(107 + side.sign * part), Around(D(100)))
+    assert after.status is S.UNKNOWN
+    assert f"a part of it was probably executed, {part} of {10 - done}" in after.reason
+    assert f"robotrading resolve {of.intent_id} --filled {part}@PRICE" in after.reason
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("by", [-3, 11])
+def test_a_holding_moved_the_other_way_or_too_far_is_no_guess(side, by):
+    of = intent(10, side)
+    after = settled(sent(of), morning(107 + side.sign * by), Around(D(100)))
+    assert after.status is S.UNKNOWN
+    assert "moved by something else" in after.reason
+    assert "--filled 10@PRICE" in after.reason
+
+
 @settings(deadline=None)
 @given(st.sampled_from(list(Side)), QUANTITIES, QUANTITIES, QUANTITIES)
 def test_positions_end_a_ticket_only_where_nothing_moved(side, protected, owned, held):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from hypothesis import given, settings
 
@@ -124,6 +127,41 @@ def test_the_lists_settle_what_they_prove(before, found, status):
     after = settled(ticket(BUY, *before), found)
     assert after.status is status
     assert after.reason or status in {S.WORKING, S.FILLED}
+
+
+@pytest.mark.parametrize(
+    ("before", "status", "done", "missing"),
+    [
+        ((K.SENT,), S.CANCELLED, 4, 4),
+        ((K.SENT, executed(BUY, 1)), S.CANCELLED, 4, 3),
+        ((K.SENT,), S.FILLED, 9, 9),
+        ((K.SENT,), S.FILLED, 0, 10),
+        ((K.SENT, executed(BUY, 9)), S.FILLED, 0, 1),
+    ],
+)
+def test_what_is_missing_is_what_the_broker_has_executed_and_no_more(before, status, done, missing):
+    """A person who is told to confirm ten where four were executed makes six of his own the bot's."""
+    found = replace(evidence((), (listed(BUY, status, done),)), at=NOW + timedelta(days=1))
+    after = settled(ticket(BUY, *before), found)
+    assert after.status is S.UNKNOWN
+    assert f"executions for {missing} are missing" in after.reason
+    assert f"--filled {missing}@PRICE" in after.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "done", "after"),
+    [(S.REJECTED, 0, S.REJECTED), (S.CANCELLED, 0, S.CANCELLED), (S.REJECTED, 4, S.UNKNOWN), (S.FILLED, 10, S.UNKNOWN)],
+)
+def test_an_order_that_is_dead_among_the_open_ones_does_not_work(status, done, after):
+    """A rejected one stays there as Inactive: 'still working' would not be true, and would block its instrument."""
+    found = settled(ticket(BUY, K.SENT), evidence((listed(BUY, status, done),)))
+    assert found.status is after
+    assert found.reason
+
+
+def test_a_dead_order_among_the_open_ones_gives_way_to_its_completed_self():
+    found = evidence((listed(BUY, S.REJECTED),), (listed(BUY, S.CANCELLED),))
+    assert settled(ticket(BUY, K.SENT), found).status is S.CANCELLED
 
 
 def test_other_orders_prove_nothing():
