@@ -23,6 +23,9 @@ pytestmark = pytest.mark.wire
 D = Decimal
 HELD = AccountSeed(ACCOUNT, {"USD": D(100_000)}, holdings=((AAPL, D(10), D(90)),))
 
+BY_HAND = GatewayServerSettings(step_interval=1000.0)
+"""Nothing is matched but when a test says so."""
+
 
 async def resting(here: Stage, order: Intent) -> ExchangeOrder:
     """A submitted order that works, as the exchange has it."""
@@ -149,6 +152,26 @@ async def test_executions_that_never_come_are_asked_for(monkeypatch: pytest.Monk
         say_status(here, done, "Filled")
         await here.saw(order, EventKind.FILL)
         assert here.filled(order) == 10
+
+
+async def test_a_part_whose_execution_was_not_heard_is_told_before_the_cancel() -> None:
+    """An end without it would be the last word of the run, and the next one may be too late to hear of it."""
+    async with stage(BY_HAND, ExchangeSettings(liquidity=D(4))) as here:
+        broker, order = await here.connected(), limit(quantity=D(100))
+        known = await resting(here, order)
+        here.server.faults = Faults(withhold_fills=True)
+        here.market.set_price(AAPL, D(89))
+        here.exchange.step()
+        await asyncio.sleep(0.02)
+        here.server.faults = Faults()
+        assert here.filled(order) == 0
+        await broker.cancel(order.intent_id)
+        await here.saw(order, EventKind.CANCELLED)
+        kinds = here.told(order)
+        assert kinds.index(EventKind.FILL) < kinds.index(EventKind.CANCELLED)
+        ended = here.exchange.order(known.perm_id)
+        assert ended is not None
+        assert 0 < here.filled(order) == ended.filled < 100
 
 
 async def test_disconnecting_does_not_wait_for_missing_executions() -> None:

@@ -69,8 +69,8 @@ class FillBook:
         return complete
 
     def executed(self, intent_id: str) -> Decimal:
-        """How much of an intent is known to be done."""
-        mine = (fill for fill in self.fills.values() if fill.intent_id == intent_id)
+        """How much of an intent was told to be done; what was merely asked for may be known to nobody else."""
+        mine = (fill for fill in self._told.values() if fill.intent_id == intent_id)
         return sum((fill.quantity for fill in self.latest(mine)), Decimal(0))
 
     def commission(self, execution_id: str, amount: float, currency: str) -> Fill | None:

@@ -30,6 +30,7 @@ from robotrading.domain.orders import BrokerOrder, EventKind, Fill, Intent, Orde
 
 OrderKey = tuple[int, int]
 """(client id, order id), within one connection."""
+DEAD = frozenset({EventKind.CANCELLED, EventKind.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +100,18 @@ class Translator:
         return next((key for key, name in self._by_order.items() if name == intent_id), None)
 
     def open_order(self, seen: SeenOrder, at: datetime) -> Heard:
-        """An `openOrder` message, asked for or not: it ties the ids to the reference, and carries a status."""
+        """An `openOrder` message, asked for or not: it ties the ids to the reference, and carries a status.
+
+        That an order is dead is left to the `orderStatus` behind it, which says how much of it was executed.
+        """
         if not is_ours(seen.reference) and seen.reference not in self.standings:
             return SILENCE
         standing = self.standings.setdefault(seen.reference, Standing(seen.reference, seen.instrument))
         if seen.key[1] > 0:
             self._by_order[seen.key] = seen.reference
         self._learn(standing, seen.broker_id)
-        return self._status(standing, seen.word, at)
+        dead = STATUSES.get(seen.word, UNLISTED).event in DEAD
+        return SILENCE if dead else self._status(standing, seen.word, at)
 
     def order_status(self, seen: SeenStatus, at: datetime) -> Heard:
         """An `orderStatus` message; it has no reference, so that the ids must be known."""
@@ -116,7 +121,9 @@ class Translator:
         standing = self.standings[intent_id]
         standing.reported = max(standing.reported, seen.filled)
         self._learn(standing, seen.broker_id)
-        return self._status(standing, seen.word, at)
+        heard = self._status(standing, seen.word, at)
+        # A bare 202 may have ended it before this said how much of it was executed.
+        return Heard(doubts=(intent_id,)) if heard == SILENCE and self._lacks(standing, standing.ended) else heard
 
     def is_short(self, intent_id: str) -> bool:
         """Whether an order has ended with fewer executions told than its status named: they may never come."""
@@ -131,7 +138,7 @@ class Translator:
         standing = self.standings[intent_id]
         standing.heard(code, text)
         verdict, kind = judge_message(standing, code)
-        if verdict is Verdict.ASK:
+        if verdict is Verdict.ASK or self._lacks(standing, kind):
             return Heard(doubts=(intent_id,))
         return SILENCE if kind is None else self._tell(standing, kind, at)
 
@@ -168,7 +175,8 @@ class Translator:
     ) -> Heard:
         """The broker's answers about a doubt: open orders first, then completed ones, then executions, then codes.
 
-        Absent everywhere without a refusal is UNKNOWN: nothing is made up.
+        Absent everywhere without a refusal is UNKNOWN: nothing is made up. So is a cancelled or rejected order of which
+        more was executed than the executions tell.
         """
         standing = self.standings[intent_id]
         listed = {order.intent_id: order for order in (*completed, *still_open)}.get(intent_id)
@@ -178,12 +186,18 @@ class Translator:
             return SILENCE
         if listed is not None:
             self._learn(standing, listed.broker_id)
+            standing.reported = max(standing.reported, listed.filled)
         if kind is EventKind.ACKNOWLEDGED:
             standing.ended = None
-        return SILENCE if kind is standing.ended else self._tell(standing, kind, at)
+        if kind is standing.ended:
+            return SILENCE
+        if executed < standing.reported and self._lacks(standing, kind):
+            why = f"the broker says that it has ended with {standing.reported} executed, and tells of {executed}"
+            return self.unanswered(intent_id, why, at)
+        return self._tell(standing, kind, at)
 
     def unanswered(self, intent_id: str, reason: str, at: datetime) -> Heard:
-        """The question about a doubt was not answered."""
+        """The question about a doubt was not answered, or not in full."""
         standing = self.standings[intent_id]
         return Heard((OrderEvent(intent_id, EventKind.UNKNOWN, at, None, standing.broker_id, reason, standing.code),))
 
@@ -192,11 +206,18 @@ class Translator:
             standing.broker_id = broker_id
             self._by_broker_id[broker_id] = standing.intent_id
 
+    def _lacks(self, standing: Standing, end: EventKind | None) -> bool:
+        """Whether an order that is dead by `end` was executed further than was told: the rest may still be asked for.
+
+        'Filled' waits for its executions by itself; what is cancelled or rejected is not looked at again.
+        """
+        return end in DEAD and self.fills.executed(standing.intent_id) < standing.reported
+
     def _status(self, standing: Standing, word: str, at: datetime) -> Heard:
         verdict = judge_status(standing, word)
-        if verdict is Verdict.ASK:
-            return Heard(doubts=(standing.intent_id,))
         event = STATUSES.get(word, UNLISTED).event
+        if verdict is Verdict.ASK or (verdict is Verdict.TELL and self._lacks(standing, event)):
+            return Heard(doubts=(standing.intent_id,))
         if verdict is Verdict.NOTHING or event is None:
             return SILENCE
         return self._tell(standing, event, at)

@@ -128,6 +128,47 @@ def test_a_filled_order_short_of_executions_is_known_to_be_short() -> None:
     assert not translator.is_short(REF)
 
 
+@pytest.mark.parametrize("word", ["Cancelled", "ApiCancelled"])
+def test_a_cancelled_order_short_of_executions_is_asked_about_before_its_end_is_told(word: str) -> None:
+    """Who is told that it has ended looks no more: executions that come afterwards would be booked by nobody."""
+    translator = desk(acknowledged=True)
+    assert said(translator, word, 4) == Heard(doubts=(REF,))
+    translator.execution(fill(4), PERM, NOW)
+    assert kinds(translator.settle(REF, [], [listed(TicketStatus.CANCELLED, 4)], [fill(4)], NOW)) == [
+        EventKind.CANCELLED
+    ]
+
+
+def test_a_202_does_not_end_an_order_that_is_short_of_executions() -> None:
+    translator = desk(acknowledged=True)
+    said(translator, "Submitted", 4)
+    assert translator.message(ORDER, 202, "Order Canceled", NOW) == Heard(doubts=(REF,))
+    translator.execution(fill(4), PERM, NOW)
+    assert kinds(translator.message(ORDER, 202, "Order Canceled", NOW)) == [EventKind.CANCELLED]
+
+
+def test_a_part_that_is_named_after_the_end_is_asked_for() -> None:
+    translator = desk(acknowledged=True)
+    assert kinds(translator.message(ORDER, 202, "Order Canceled", NOW)) == [EventKind.CANCELLED]
+    assert said(translator, "Cancelled", 4) == Heard(doubts=(REF,))
+    assert translator.settle(REF, [], [listed(TicketStatus.CANCELLED, 4)], [], NOW) == Heard()
+    translator.execution(fill(4), PERM, NOW)
+    assert said(translator, "Cancelled", 4) == Heard()
+
+
+@pytest.mark.parametrize("status", [TicketStatus.CANCELLED, TicketStatus.REJECTED])
+@pytest.mark.parametrize("told", [0, 3])
+def test_an_end_with_more_executed_than_is_told_is_unknown(status: TicketStatus, told: int) -> None:
+    translator = desk(acknowledged=True)
+    fills = [fill(told)] if told else []
+    for one in fills:
+        translator.execution(one, PERM, NOW)
+    (event,) = translator.settle(REF, [], [listed(status, 4)], fills, NOW).events
+    assert event.kind is EventKind.UNKNOWN
+    assert f"with 4 executed, and tells of {told}" in event.reason
+    assert REF in translator.living()
+
+
 def test_statuses_of_unknown_orders_and_references_of_others_are_silence() -> None:
     translator = desk()
     assert translator.order_status(SeenStatus((7, 9), 5, "Filled"), NOW) == Heard()
@@ -319,6 +360,13 @@ def test_an_execution_that_was_asked_for_is_still_told_when_it_comes_by_itself()
     translator = desk(acknowledged=True)
     translator.fills.note(fill())
     assert kinds(translator.execution(fill(), PERM, NOW)) == [EventKind.FILL]
+
+
+def test_an_execution_that_was_merely_asked_for_does_not_count_as_told() -> None:
+    translator = desk(acknowledged=True)
+    said(translator, "Filled", 10)
+    translator.fills.note(fill())
+    assert translator.is_short(REF)
 
 
 def test_executions_of_others_are_known_but_not_told() -> None:
