@@ -196,7 +196,7 @@ class Reach:
                 if not self._broker.connected:
                     return "the gateway answers, but it is not, or no longer, connected to the broker"
                 if self._behind:
-                    await self._catch_up()
+                    await self._caught_up()
         except BrokerUnavailable as error:
             log.warning("the broker is not reached: %s", error)
             return str(error)
@@ -204,6 +204,15 @@ class Reach:
             return _NO_TIME
         self._behind = False
         return ""
+
+    async def _caught_up(self) -> None:
+        """A connection that seems to be there and does not say what happened meanwhile is given up for another."""
+        try:
+            await self._catch_up()
+        except BrokerUnavailable:
+            if self._broker.connected:
+                await self._broker.disconnect()
+            raise
 
     def _remember(self, attempts: int, seconds: float, first: str) -> None:
         """What a person should know of a connection that was not there at once."""

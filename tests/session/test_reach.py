@@ -238,6 +238,37 @@ def test_lists_that_are_not_answered_count_as_not_connected():
     assert "executions: no answer" in reach.notes[0]
 
 
+@pytest.mark.parametrize("line_lost", [False, True])
+def test_a_connection_that_does_not_say_what_happened_is_given_up_for_another(line_lost):
+    """Its answer may never come, and no later one over it would be believed.
+
+    A connection whose own line is lost is kept: a new login would not bring that back.
+    """
+    asked: list[bool] = []
+    hung_up: list[bool] = []
+
+    async def dropped(line: Line, reach: Reach) -> None:
+        async def learn() -> None:
+            asked.append(line.connected)
+            if len(asked) == 1:
+                line.connected = not line_lost
+                raise BrokerUnavailable("open orders: no answer")
+
+        async def hang_up() -> None:
+            hung_up.append(line.connected)
+            line.connected = False
+
+        reach._catch_up, line.disconnect = learn, hang_up  # type: ignore[method-assign]
+        await reach.connect()
+        line.connected = False
+        await reach.connect()
+
+    line, _, _ = play(dropped)
+    assert line.connected
+    assert asked == [True, True]
+    assert hung_up == ([] if line_lost else [True])
+
+
 def test_a_line_that_drops_again_and_again_is_not_hammered_and_the_notes_have_an_end():
     async def flapping(line: Line, reach: Reach) -> None:
         for _ in range(20):

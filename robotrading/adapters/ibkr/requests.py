@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from robotrading.adapters.ibkr.codes import is_read_only
@@ -133,8 +134,7 @@ class Requests:
         try:
             reply = Reply(asyncio.get_running_loop().create_future())
             stream.reply = reply
-            stream.owed += 1
-            return await _bounded(reply, send, topic, seconds)
+            return await _bounded(reply, partial(_owing, stream, send), topic, seconds)
         finally:
             stream.reply = None
             stream.lock.release()
@@ -184,6 +184,18 @@ class Requests:
             return self._numbered.get(key)
         stream = self._streams.get(key)
         return None if stream is None else stream.reply
+
+
+async def _owing(stream: _Stream, send: Callable[[], Awaitable[None]]) -> None:
+    """Send; an answer is owed from then on. To what did not leave, none will come that could be waited for."""
+    sent = False
+    stream.owed += 1
+    try:
+        await send()
+        sent = True
+    finally:
+        if not sent:
+            stream.owed -= 1
 
 
 async def _bounded(reply: Reply, send: Callable[[], Awaitable[None]], subject: str, seconds: float) -> Rows:

@@ -83,6 +83,27 @@ async def test_an_answer_still_owed_is_not_believed() -> None:
         await requests.streamed(Topic.POSITIONS, sender(lambda: requests.end(Topic.POSITIONS)), SHORT)
 
 
+@pytest.mark.parametrize("how", ["the connection is gone", "the turn does not come in time"])
+async def test_no_answer_is_owed_to_a_question_that_did_not_leave(how: str) -> None:
+    """Else the answer to the next question would pass for its own, and every later one too."""
+
+    async def not_sent() -> None:
+        if how == "the connection is gone":
+            raise BrokerUnavailable(how)
+        await asyncio.sleep(5.0)
+
+    requests = Requests()
+    with pytest.raises((BrokerUnavailable, TimeoutError)):
+        async with asyncio.timeout(SHORT):
+            await requests.streamed(Topic.OPEN_ORDERS, not_sent, 5.0)
+    rows = await requests.streamed(
+        Topic.OPEN_ORDERS,
+        sender(lambda: requests.add(Topic.OPEN_ORDERS, "mine"), lambda: requests.end(Topic.OPEN_ORDERS)),
+        SHORT,
+    )
+    assert rows == ["mine"]
+
+
 async def test_questions_on_one_topic_wait_for_each_other_within_the_bound() -> None:
     requests = Requests()
     first = asyncio.ensure_future(requests.streamed(Topic.ACCOUNT, sender(), 4 * SHORT))
