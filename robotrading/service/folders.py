@@ -1,6 +1,6 @@
 """What is known of files without opening them.
 
-Entry points: `newest_file`, `size_of`, `kept_days`.
+Entry points: `newest_entry`, `size_of`, `kept_days`.
 Invariants: a folder that is not there, or cannot be read, is an empty one.
 """
 
@@ -13,12 +13,12 @@ from pathlib import Path
 _MOST_KEPT = 60
 
 
-def newest_file(folder: Path | None) -> datetime | None:
-    """When the newest file of a folder was written; None where there is none."""
+def newest_entry(folder: Path | None) -> datetime | None:
+    """When the newest file or folder in a folder was written; None where there is none."""
     if folder is None:
         return None
     try:
-        newest = max((entry.stat().st_mtime for entry in folder.iterdir() if entry.is_file()), default=None)
+        newest = max((entry.stat().st_mtime for entry in folder.iterdir()), default=None)
     except OSError:
         return None
     return None if newest is None else datetime.fromtimestamp(newest, UTC)

@@ -37,7 +37,7 @@ from robotrading.service.facts import (
     SessionFacts,
     WeightPair,
 )
-from robotrading.service.folders import kept_days, newest_file, size_of
+from robotrading.service.folders import kept_days, newest_entry, size_of
 from robotrading.service.occasions import Running
 from robotrading.service.supervisor import Standing
 from robotrading.session.due import SUPERSEDED, UNWATCHED
@@ -72,7 +72,7 @@ class Place:
     """By kind: enabled, schedule as written, deadline in seconds."""
     last_end: str = ""
     backups: Path | None = None
-    """The folder whose newest file is the newest backup."""
+    """The folder whose newest file or folder is the newest backup."""
     summaries: Path | None = None
     """The folder with the weeks' pages."""
 
@@ -298,7 +298,7 @@ class Lookout:
             waiting=waiting,
             alerts=self._reading.alerts,
             last_end=place.last_end,
-            backup_at=newest_file(place.backups),
+            backup_at=newest_entry(place.backups),
             schedule_trouble=sources.trouble(),
         )
 

@@ -46,9 +46,11 @@ class People:
     secrets: Mapping[str, str] = field(repr=False)
 
     async def deliver(self, report: SessionReport) -> Sequence[str]:
-        """Pages beside the run's files, and mail where it is set up; notes for the log."""
-        said, _ = await self._child("session-report", report.run_id, seconds=_DELIVER_SECONDS)
-        return said.splitlines()
+        """Pages beside the run's files, and mail where it is set up; notes for the log.
+
+        Raises `RobotradingError` when the child could not.
+        """
+        return await self._whole("session-report", report.run_id, seconds=_DELIVER_SECONDS)
 
     async def missed(self, missed: Missed) -> Sequence[str]:
         """A note; the alert of its own is raised from what the ledger says."""
@@ -59,7 +61,7 @@ class People:
 
     async def round(self) -> None:
         """Try what is due in the outbox. Raises `RobotradingError` when the child could not."""
-        await self._whole("send-messages", seconds=_ROUND_SECONDS)
+        _log(await self._whole("send-messages", seconds=_ROUND_SECONDS))
 
     async def direct(self, letters: Sequence[Letter]) -> bool:
         """Hand letters over without the outbox; whether each went to somebody."""
@@ -69,24 +71,25 @@ class People:
         except (OSError, TimeoutError) as error:
             log.error("letters could not be sent without the outbox: %s", error)  # noqa: TRY400  told
             return False
-        for line in said.splitlines():
-            log.info("%s", line)
+        _log(said.splitlines())
         return code == 0
 
     async def summary(self, day: date) -> None:
         """Post the summary of the week up to a day. Raises `RobotradingError` when the child could not."""
-        await self._whole("send-summary", "--week", str(day), seconds=_DELIVER_SECONDS)
+        _log(await self._whole("send-summary", "--week", str(day), seconds=_DELIVER_SECONDS))
 
-    async def _whole(self, *words: str, seconds: float) -> None:
+    async def _whole(self, *words: str, seconds: float) -> Sequence[str]:
+        """The lines it said, which are logged here where it failed."""
         try:
             said, code = await self._child(*words, seconds=seconds)
         except TimeoutError as error:
             raise RobotradingError(f"{words[0]} did not end within {seconds:g} s and was ended") from error
-        for line in said.splitlines():
-            log.info("%s", line)
+        lines = said.splitlines()
         if code:
+            _log(lines)
             last = (said.strip().splitlines() or ["it said nothing"])[-1]
             raise RobotradingError(f"{words[0]} ended with {code}: {last[:_LAST_WORDS]}")
+        return lines
 
     async def _child(self, *words: str, seconds: float, told: str = "") -> tuple[str, int]:
         """What it said, and its exit code. Raises OSError, TimeoutError."""
@@ -106,6 +109,11 @@ class People:
         finally:
             await stop_group(process)
         return said.decode(errors="replace"), process.returncode or 0
+
+
+def _log(lines: Sequence[str]) -> None:
+    for line in lines:
+        log.info("%s", line)
 
 
 def speech_for(config: Config, people: People, title: str) -> Speech:

@@ -49,7 +49,7 @@ from robotrading.session.job import Job
 from robotrading.session.lease import Post
 from robotrading.session.lock import AlreadyRunning, held, session_lock
 from robotrading.session.processes import Child, Ways, command, run_children
-from robotrading.session.schedule import parse_schedule
+from robotrading.session.schedule import parse_schedule, zone_of
 from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_embedded, load_config
 from robotrading.wiring.logs import log_command, log_program, log_service
 from robotrading.wiring.pace import share_pace
@@ -60,6 +60,8 @@ from robotrading.wiring.timetable import TABLE
 log = logging.getLogger(__name__)
 
 GATEWAY_PROGRAM = "gateway"
+BACKUPS = "backups"
+"""Below the state folder: where an upgrade copies the ledgers to, and a person may."""
 ONLY = "this machine"
 """Who holds a book that has the pretend gateway inside: nobody else can."""
 PRICES, MAIL = ("ALPHA_VANTAGE_KEY",), ("GMAIL_APP_PASSWORD", "ROBOTRADING_PUSH_URLS")
@@ -183,6 +185,7 @@ class _Parts:
             started_at=self.started_at,
             sessions=sessions,
             last_end=self.last_end,
+            backups=config.state_dir / BACKUPS,
             summaries=summaries_of(book),
         )
 
@@ -255,7 +258,8 @@ class _Sessions:
             (end,) = await run_children([child], clock, lambda _job, step, *_: self.hooks.stepped(kind, step), ways)
         finally:
             letting_go.cancel()
-        occasion = Occasion(began.date(), self.parts.book.mode, clock.now())
+        day = began.astimezone(zone_of(kind)).date()
+        occasion = Occasion(day, self.parts.book.mode, clock.now())
         return await asyncio.to_thread(conclude, end, self.ledger, occasion)
 
     async def settled(self, kind: AssetClass) -> None:

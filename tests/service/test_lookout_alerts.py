@@ -23,7 +23,8 @@ from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Ur
 from robotrading.domain.report import Message
 from robotrading.service.alerts.rules import finding
 from robotrading.service.facts import BrokerFacts, ClosedTrade, PaidFlows
-from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Shelves, Sources, dead_copies, newest_file
+from robotrading.service.folders import newest_entry
+from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Shelves, Sources, dead_copies
 from robotrading.sim.clock import VirtualClock
 
 NOW = datetime(2025, 9, 26, 15, 0, tzinfo=UTC)
@@ -87,7 +88,7 @@ def test_who_claimed_has_not_ended_and_does_not_hold_the_account_has_died() -> N
     assert dead_copies([replace(claim, finished_at=LATER)], "b:2:y", None, LATER) == ()
 
 
-def test_no_folder_or_an_empty_one_has_no_newest_file(tmp_path: Path) -> None:
-    assert newest_file(None) is None
-    assert newest_file(tmp_path) is None
-    assert newest_file(tmp_path / "nothing") is None
+def test_no_folder_or_an_empty_one_has_no_newest_entry(tmp_path: Path) -> None:
+    assert newest_entry(None) is None
+    assert newest_entry(tmp_path) is None
+    assert newest_entry(tmp_path / "nothing") is None
