@@ -174,7 +174,9 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "win_rate_trades": _n("Closed positions that the win rate needs.", "1", "10000"),
         "sharpe": _n("Lowest annual Sharpe ratio, on all days of a week; -100 is not judged.", "-100", "100"),
         "sharpe_days": _n("Trading days that each is taken over.", "2", "75"),
-        "backup_age": _n("The newest backup is older than this; 0 is not judged.", "0", _YEAR),
+        "backup_age": _n(
+            "The newest entry of `backups` in `state_dir` is older than this; 0 is not judged.", "0", _YEAR
+        ),
     },
     LogSettings: {
         "level": Rule("The least serious message that is written."),
