@@ -72,6 +72,16 @@ class CarefulDecoder(Decoder):  # type: ignore[misc]  # the library has no types
         self._callbacks = callbacks
         self._naive_zone = naive_zone
 
+    def wrap(self, methodName: str, types: list[type], skip: int = 2) -> Callable[[list[str]], None]:  # noqa: N803
+        """The handler of a plain message. The library's own swallows what goes wrong in it, also an order's status."""
+
+        def handle(fields: list[str]) -> None:
+            method = getattr(self.wrapper, methodName, None)
+            if method is not None:
+                method(*(_read(kind, text) for kind, text in zip(types, fields[skip:], strict=False)))
+
+        return handle
+
     def interpret(self, fields: list[str]) -> None:
         """Decode one message."""
         number = int(fields[0]) if fields and fields[0].isdigit() else -1
@@ -85,6 +95,13 @@ class CarefulDecoder(Decoder):  # type: ignore[misc]  # the library has no types
             handler(fields)
         except (ValueError, TypeError, LookupError) as error:
             self._callbacks.unreadable(number, error)
+
+
+def _read(kind: type, text: str) -> object:
+    """A field of a plain message; empty numbers are zero. Raises ValueError."""
+    if kind is str:
+        return text
+    return bool(int(text or 0)) if kind is bool else kind(text or 0)
 
 
 class Callbacks:

@@ -17,7 +17,7 @@ from robotrading.adapters.ibkr.contracts import contract_for
 from robotrading.adapters.ibkr.desk import OrderDesk
 from robotrading.adapters.ibkr.library import Contract, Execution, Order
 from robotrading.adapters.ibkr.requests import Requests
-from robotrading.domain.errors import LedgerError
+from robotrading.domain.errors import BrokerUnavailable, LedgerError
 from robotrading.domain.orders import EventKind, OrderEvent
 from robotrading.sim.clock import VirtualClock
 
@@ -163,3 +163,47 @@ def test_an_execution_whose_time_cannot_be_read_is_damage_and_not_silence() -> N
     callbacks = Callbacks(Requests(), Heard(), lambda *_: None, lambda _: None, damage.append)
     CarefulDecoder(callbacks, "UTC").interpret(execution_fields("20260304 10:30:00 Mars/Olympus"))
     assert "tzdata" in damage[0]
+
+
+STATUS = ["3", "5", "Submitted", "4", "6", "100", "9", "0", "100", "101", "", "0"]
+
+
+def test_a_status_is_read_whole() -> None:
+    told, damage = Told(), []
+    seen: list[tuple[object, ...]] = []
+    told.desk.heard_status = lambda *row: seen.append(row)  # type: ignore[method-assign]
+    callbacks = Callbacks(Requests(), told.desk, lambda *_: None, lambda _: None, damage.append)
+    decoder = CarefulDecoder(callbacks, "UTC")
+    decoder.interpret(STATUS)
+    decoder.interpret([*STATUS[:3], "", *STATUS[4:]])
+    assert seen == [((101, 5), 9, "Submitted", 4.0), ((101, 5), 9, "Submitted", 0.0)]
+    assert not damage
+
+
+@pytest.mark.parametrize("trouble", ["a number that is none", "a listener that fails"])
+def test_a_status_that_cannot_be_taken_in_is_damage_and_not_silence(trouble: str) -> None:
+    """The library's own handler of plain messages would log it and go on."""
+    told, damage = Told(), []
+    fields = list(STATUS)
+    if trouble == "a number that is none":
+        fields[3] = "many"
+    else:
+
+        def fails(*_: object) -> None:
+            raise LookupError("no such order")
+
+        told.desk.heard_status = fails  # type: ignore[method-assign]
+    callbacks = Callbacks(Requests(), told.desk, lambda *_: None, lambda _: None, damage.append)
+    CarefulDecoder(callbacks, "UTC").interpret(fields)
+    assert "message 3" in damage[0]
+
+
+async def test_a_plain_answer_that_cannot_be_read_ends_the_question() -> None:
+    callbacks = Callbacks(requests := Requests(), DeafEars(), lambda *_: None, lambda _: None, lambda _: None)
+    decoder = CarefulDecoder(callbacks, "UTC")
+
+    async def send() -> None:
+        decoder.interpret(["55", "1", "seven"])
+
+    with pytest.raises(BrokerUnavailable, match="message 55 of the gateway could not be read"):
+        await requests.numbered(7, send, "executions", 5.0)
