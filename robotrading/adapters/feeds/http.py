@@ -1,9 +1,10 @@
 """One bounded GET, and no secret in anything that leaves here.
 
 Entry points: `HttpClient`, `Answer`, `redact`, `describe_status`.
-Invariants: a request ends within its seconds plus one read, however slowly the server drips; a body never grows past
-`max_bytes`; TLS certificates are verified; no error text, repr, chained exception or log line
-contains the key.
+Invariants: once its headers are there, an answer ends within the request's seconds plus one read, however slowly the
+server drips (headers are bounded read by read alone: who drips those is ended by the session's deadline); a body never
+grows past `max_bytes`; TLS certificates are verified; no error text, repr, chained exception or log line contains the
+key.
 """
 
 from __future__ import annotations
