@@ -2,13 +2,14 @@
 
 Entry point: `inferred`.
 Invariants: dividends, interest and fees are performance, which is why small changes are none of this (`SMALLEST`); what
-has several explanations is told (`Unclear`) and taken for none.
+has several explanations is told (`Unclear`) and taken for none. Prices, where there are any, only tell what the market
+did to the holdings meanwhile, so that its gain or loss is not taken for the reason of the change, nor hides it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +24,13 @@ SMALLEST = Decimal("0.01")
 """Of the account's value: what is below may be a dividend, interest or a fee."""
 
 _TOGETHER = timedelta(minutes=30)
+Prices = Callable[[datetime], Mapping[Instrument, Decimal]]
+"""What is known of the prices at a look, by its instant; asked only where they may decide."""
+
+
+def no_prices(_at: datetime) -> Mapping[Instrument, Decimal]:
+    """Nobody knows any."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Flows:
         return self.since is not None
 
 
-def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal = SMALLEST) -> Flows:
+def inferred(looks: Iterable[Account], fills: Iterable[Fill], prices: Prices = no_prices) -> Flows:
     """Flows between looks at one account, in its base currency; `fills` are the bot's, all of them."""
     ordered = _apart(looks)
     executed = sorted(fills, key=_at)
@@ -59,7 +67,7 @@ def inferred(looks: Iterable[Account], fills: Iterable[Fill], smallest: Decimal 
     for before, after in pairwise(ordered):
         first, end = bisect_right(executed, before.at, key=_at), bisect_right(executed, after.at, key=_at)
         ours = executed[first:end]
-        told = _between(before, after, ours, smallest)
+        told = _between(before, after, ours, prices)
         if isinstance(told, Flow):
             found.append(told)
         elif told is not None:
@@ -74,23 +82,26 @@ def _at(fill: Fill) -> datetime:
 
 
 def _apart(looks: Iterable[Account]) -> list[Account]:
-    """The last of those close together: sessions run side by side, and one sees the other's orders half done."""
+    """The last of those close to the first of them: of sessions side by side one sees the other's orders half done."""
     apart: list[Account] = []
+    first = None
     for look in sorted(looks, key=lambda look: look.at):
-        if apart and look.at - apart[-1].at <= _TOGETHER:
-            apart.pop()
-        apart.append(look)
+        if first is not None and look.at - first <= _TOGETHER:
+            apart[-1] = look
+        else:
+            apart.append(look)
+            first = look.at
     return apart
 
 
-def _between(before: Account, after: Account, ours: Sequence[Fill], smallest: Decimal) -> Flow | Unclear | None:
-    least = smallest * max(abs(before.net_liquidation), abs(after.net_liquidation))
+def _between(before: Account, after: Account, ours: Sequence[Fill], prices: Prices) -> Flow | Unclear | None:
+    least = SMALLEST * max(abs(before.net_liquidation), abs(after.net_liquidation))
     rest = {name: value for name, value in _unexplained(before, after, ours).items() if abs(value) > least}
     if not rest:
         return None
     home = after.base_currency
     currency = home if home in rest else min(rest)
-    why = _doubt(before, after, ours, rest)
+    why = _doubt(before, after, ours, rest) or _disbelief(before, after, ours, rest[home], prices)
     if why:
         return Unclear(before.at, after.at, rest[currency], currency, why)
     return Flow(before.at, after.at, rest[home])
@@ -116,19 +127,40 @@ def _doubt(before: Account, after: Account, ours: Sequence[Fill], rest: Mapping[
         return "money in another currency moved, whose rate is not known"
     if _moved_otherwise(before, after, ours):
         return "holdings changed too that the bot did not trade"
-    gain = after.net_liquidation - before.net_liquidation
-    if abs(gain - rest[home]) > abs(gain):
-        return "the account's value did not change with it"
     return ""
+
+
+def _disbelief(before: Account, after: Account, ours: Sequence[Fill], paid: Decimal, prices: Prices) -> str:
+    """Money that was paid changes the account's value, beside what the market does to it; '' where it did."""
+    gain = after.net_liquidation - before.net_liquidation - _market(before, after, ours, prices)
+    return "the account's value did not change with it" if abs(gain - paid) > abs(gain) else ""
+
+
+def _market(before: Account, after: Account, ours: Sequence[Fill], prices: Prices) -> Decimal:
+    """What holdings in the base currency brought, commissions too, as far as their prices are known at both looks."""
+    start, end, then, now = _held(before), _held(after), prices(before.at), prices(after.at)
+    home = [one for one in {**start, **end} if one.currency == after.base_currency]
+    known = {one for one in home if (one in then or not start.get(one)) and (one in now or not end.get(one))}
+    brought = sum((end.get(one, Decimal(0)) * now.get(one, Decimal(0)) for one in known), Decimal(0))
+    brought -= sum((start.get(one, Decimal(0)) * then.get(one, Decimal(0)) for one in known), Decimal(0))
+    for fill in ours:
+        if fill.instrument in known:
+            brought -= fill.side.sign * fill.quantity * fill.price + (fill.commission or Decimal(0))
+    return brought
+
+
+def _held(account: Account) -> dict[Instrument, Decimal]:
+    held: dict[Instrument, Decimal] = {}
+    for one in account.positions:
+        held[one.instrument] = held.get(one.instrument, Decimal(0)) + one.quantity
+    return held
 
 
 def _moved_otherwise(before: Account, after: Account, ours: Sequence[Fill]) -> bool:
     """Whether a quantity changed by something else than the bot's executions."""
-    moved: dict[Instrument, Decimal] = {}
-    for held in after.positions:
-        moved[held.instrument] = moved.get(held.instrument, Decimal(0)) + held.quantity
-    for held in before.positions:
-        moved[held.instrument] = moved.get(held.instrument, Decimal(0)) - held.quantity
+    moved = _held(after)
+    for instrument, quantity in _held(before).items():
+        moved[instrument] = moved.get(instrument, Decimal(0)) - quantity
     for fill in ours:
         moved[fill.instrument] = moved.get(fill.instrument, Decimal(0)) - fill.side.sign * fill.quantity
     return any(moved.values())

@@ -1,23 +1,26 @@
 """What happened lately, from the ledger: positions that were closed, and money that was paid in and out.
 
-Entry point: `Recent` (`trades`, `flows`).
-Invariants: orders and reports are read when a run has ended, and not at every look; a report is decoded once, and only
-some at a look, so that a service with a long history starts as fast as a young one; a trade whose cost is not known is
-left out, never guessed (`execution/trips.py`), and payments are inferred as `portfolio/flows.py` says.
+Entry points: `Recent` (`trades`, `flows`), `prices_at`.
+Invariants: orders and reports are read when a run has ended, and not at every look; a report is decoded once (again for
+its prices, where a payment is in question), and only some at a look, so that a service with a long history starts as
+fast as a young one; a trade whose cost is not known is left out, never guessed (`execution/trips.py`), and payments are
+inferred as `portfolio/flows.py` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from robotrading.domain.book import Account, Position
+from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import Ended, SessionReport
 from robotrading.execution.trips import Checkpoint, closed_trips
-from robotrading.portfolio.flows import inferred
+from robotrading.portfolio.flows import Prices, inferred
 from robotrading.service.facts import ClosedTrade, PaidFlows
 
 _BACK = timedelta(days=124)
@@ -26,6 +29,8 @@ _MOST_RUNS = 1000
 _COMPARED = 20
 _AT_ONCE = 60
 """Reports of a hundred instruments take some milliseconds each."""
+_PRICED = timedelta(days=4)
+"""How old the prices of a look may be: those of before a long weekend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Recent:
         self._ledger, self._at_once = ledger, at_once
         self._newest: frozenset[str] = frozenset()
         self._reading = True
+        self._runs: Sequence[Ended] = ()
+        self._prices: dict[datetime, Mapping[Instrument, Decimal]] = {}
         self._briefs: dict[str, _Brief | None] = {}
         self._trades: tuple[ClosedTrade, ...] = ()
         self._flows: dict[str, PaidFlows] = {}
@@ -77,6 +84,7 @@ class Recent:
         unread = [run for run in runs if run.run_id not in self._briefs]
         new = {run.run_id: self._brief(run, shared) for run in unread[: self._at_once]}
         known = self._briefs | new
+        self._runs = runs
         self._briefs = {run.run_id: known[run.run_id] for run in runs if run.run_id in known}
         return len(unread) > self._at_once
 
@@ -91,7 +99,14 @@ class Recent:
             if trip.gain is not None
         )
         names = {one.account.account_id for one in briefs if one.account is not None}
-        self._flows = {name: _paid(name, briefs, tickets) for name in names}
+        self._prices = {at: known for at, known in self._prices.items() if at >= begin}
+        self._flows = {name: _paid(name, briefs, tickets, self._priced) for name in names}
+
+    def _priced(self, at: datetime) -> Mapping[Instrument, Decimal]:
+        """Asked of few instants, and of the same ones each time."""
+        if at not in self._prices:
+            self._prices[at] = prices_at(self._ledger, self._runs, at)
+        return self._prices[at]
 
     def _tickets(self, begin: datetime) -> list[Ticket]:
         """Of every day since; the days after it count too, since zones differ."""
@@ -124,10 +139,10 @@ def _alike(positions: Iterable[Position], shared: dict[Position, Position]) -> t
     return tuple(shared.setdefault(one, one) for one in positions)
 
 
-def _paid(account_id: str, briefs: Sequence[_Brief], tickets: Iterable[Ticket]) -> PaidFlows:
+def _paid(account_id: str, briefs: Sequence[_Brief], tickets: Iterable[Ticket], prices: Prices) -> PaidFlows:
     """What was paid in and out between the looks at one account."""
     looks = [(one.account, one.finished_at) for one in briefs if one.account and one.account.account_id == account_id]
-    flows = inferred([look for look, _ in looks], [fill for ticket in tickets for fill in ticket.fills])
+    flows = inferred([look for look, _ in looks], [fill for ticket in tickets for fill in ticket.fills], prices)
     if flows.since is None:
         return PaidFlows()
     return PaidFlows(flows.found, len(flows.unclear), flows.since, max(ended for _, ended in looks))
@@ -138,3 +153,14 @@ def checkpoint(report: SessionReport) -> Checkpoint | None:
     if report.account is None or any(ticket.fills for ticket in report.tickets):
         return None
     return Checkpoint(report.account.at, report.kind, report.owned)
+
+
+def prices_at(ledger: Ledger, runs: Iterable[Ended], at: datetime) -> dict[Instrument, Decimal]:
+    """What is known of prices at an instant: those of each session's newest plan up to it."""
+    found: dict[AssetClass, dict[Instrument, Decimal]] = {}
+    near = (run for run in runs if at - _PRICED <= run.started_at <= at)
+    for run in sorted(near, key=lambda run: run.started_at, reverse=True):
+        if run.kind not in found and (report := ledger.report(run.run_id)) is not None and report.plan is not None:
+            lines = report.plan.lines
+            found[run.kind] = {line.instrument: line.price for line in lines if line.price is not None}
+    return {instrument: price for prices in reversed(found.values()) for instrument, price in prices.items()}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from robotrading.adapters.notify.weekly.figures import KindRuns, Span, WeekFigures, span
@@ -23,6 +24,7 @@ from robotrading.domain.report import Ended, Outcome, SessionReport
 from robotrading.execution.trips import Checkpoint, PositionGain, Priced, closed_trips, position_gains
 from robotrading.portfolio.flows import inferred
 from robotrading.portfolio.performance import Performance, costs, daily_values, exchange_day, measure
+from robotrading.service.recent import prices_at
 from robotrading.wiring.benchmark import benchmark_until
 from robotrading.wiring.books import Orders, book_for
 
@@ -52,7 +54,7 @@ def _figures(config: Config, ledger: Ledger, mode: str, day: date) -> WeekFigure
     seen = [one for one in seen if one.account.account_id == name]
     tickets = _tickets(ledger, ended, begin.date(), day)
     looks = [one.account for one in seen]
-    flows = inferred(looks, _fills(tickets))
+    flows = inferred(looks, _fills(tickets), partial(prices_at, ledger, ended))
     points = [point for point in ledger.equity(name, begin, _MOST_POINTS) if point[0] < end] if name else []
     benchmark = benchmark_until(config, day)
     trips = closed_trips(tickets, _checkpoints(seen))
@@ -124,7 +126,7 @@ def _seen(ledger: Ledger, ended: Sequence[Ended], week: datetime) -> list[_Seen]
     """
     groups: list[list[Ended]] = []
     for one in ended:
-        if groups and one.started_at - groups[-1][-1].started_at <= _SIDE_BY_SIDE:
+        if groups and one.started_at - groups[-1][0].started_at <= _SIDE_BY_SIDE:
             groups[-1].append(one)
         else:
             groups.append([one])

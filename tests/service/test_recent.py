@@ -14,6 +14,7 @@ from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.domain.book import Account, Position
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import EventKind, Fill, Intent, OrderEvent, OrderType, Side
+from robotrading.domain.planning import Line, Plan
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.service.alerts.figures import figures_of
 from robotrading.service.alerts.rules import findings
@@ -85,15 +86,19 @@ def test_a_run_without_an_account_is_no_checkpoint(database: Database) -> None:
 # Payments
 
 
-def looked(ledger: SqlLedger, days_ago: int, worth: int, cash: int, shares: int = 500) -> None:
+def looked(ledger: SqlLedger, days_ago: int, worth: int, cash: int, shares: int = 500, *, price: str = "") -> None:
     """A run that saw the account; what it is worth is kept a minute later, before the run ends."""
     at, name = NOW - timedelta(days=days_ago), "DU1"
     held = (Position(Instrument("AAPL", EQ), Decimal(shares), Decimal(100)),)
     account = Account(name, "USD", Decimal(worth), Decimal(worth), {"USD": Decimal(cash)}, held, at)
     ledger.save_equity(at + timedelta(minutes=1), name, Decimal(worth), "USD")
     run_id, end = f"{name}-{days_ago}", at + timedelta(minutes=2)
+    none = Decimal(0)
+    lines = (Line(held[0].instrument, Decimal(price), none, none, none, none),) if price else ()
+    plan = Plan("1", EQ, name, at.date(), at, "USD", none, none, (), (), lines)
+    report = SessionReport(run_id, EQ, "paper", at.date(), at, end, Outcome.DONE, "done", account=account, plan=plan)
     ledger.start_run(run_id, EQ, at.date(), "paper", at)
-    ledger.finish_run(SessionReport(run_id, EQ, "paper", at.date(), at, end, Outcome.DONE, "done", account=account))
+    ledger.finish_run(report)
 
 
 def alarms(ledger: SqlLedger, flows: PaidFlows) -> dict[str, str]:
@@ -128,6 +133,18 @@ def test_a_loss_beside_a_deposit_is_a_loss(database: Database) -> None:
     said = alarms(ledger, flows)["drawdown"]
     assert said == "the account has lost 20.0% since its best day, 2025-09-23, deposits and withdrawals aside"
     assert alarms(ledger, PaidFlows()) == {}
+
+
+@pytest.mark.parametrize(("before", "after", "paid"), [("100", "80", [15_000]), ("", "", []), ("100", "", [])])
+def test_a_payment_that_a_loss_almost_hides_is_seen_by_prices(
+    before: str, after: str, paid: list[int], database: Database
+) -> None:
+    ledger = SqlLedger(database)
+    looked(ledger, 3, 100_000, 50_000, price=before)
+    looked(ledger, 2, 105_000, 65_000, price=after)
+    flows = Recent(ledger).flows("DU1")
+    assert [flow.amount for flow in flows.found] == paid
+    assert flows.unclear == 1 - len(paid)
 
 
 def test_what_is_not_known_counts_and_is_said(database: Database) -> None:

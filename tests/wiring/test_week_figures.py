@@ -124,6 +124,32 @@ def test_the_figures_are_those_of_the_ledger(week: Orders, config: Config):
     assert (found.worth, found.account_id, found.currency) == (D(120070), ACCOUNT, "USD")
 
 
+def test_a_loss_beside_a_payment_is_told_by_the_prices_of_the_plans(orders: Orders, config: Config):
+    """1,500 came in while the shares fell by 1,000: the value alone, 500 more, would say that nothing did."""
+    with book_for(config, orders).ledger() as ledger:
+        held = owned("AAA", "500", "90.00")
+        ran(ledger, look(MONDAY, "100000", "50000.00", held), {"AAA": "100.00"})
+        ran(ledger, look(TUESDAY, "100500", "51500.00", held), {"AAA": "98.00"})
+    found = week_of(config, orders, SATURDAY)
+    assert [flow.amount for flow in found.flows.found] == [D(1500)]
+    assert (found.week.performance.gain, found.week.performance.total) == (D(-1000), pytest.approx(-0.01))
+
+
+def test_a_payment_is_found_among_runs_every_quarter_of_an_hour(orders: Orders, config: Config):
+    """Runs that follow each other closely are not all one look: money would never be seen to come."""
+    with book_for(config, orders).ledger() as ledger:
+        for number in range(12):
+            seen = look(MONDAY, *(("100000", "90000") if number < 6 else ("120000", "110000")))
+            begin = at(MONDAY) + timedelta(minutes=15 * number)
+            seen = replace(seen, at=begin + timedelta(minutes=1))
+            ledger.finish_run(report(Outcome.DONE, run_id=f"run-{number}", trading_date=MONDAY, started_at=begin,
+                                     finished_at=begin + timedelta(minutes=2), account=seen))  # fmt: skip
+            ledger.save_equity(seen.at, ACCOUNT, seen.net_liquidation, "USD")
+    [flow] = week_of(config, orders, SATURDAY).flows.found
+    assert flow.amount == 20000
+    assert flow.until - flow.since <= timedelta(minutes=45)
+
+
 def test_what_was_closed_is_reckoned_from_what_it_had_cost_before_the_week(week: Orders, config: Config):
     found = week_of(config, week, SATURDAY)
     assert [(trip.instrument, trip.gain) for trip in found.week.trips] == [(AAA, D("10099.00") - 1 - 9000)]

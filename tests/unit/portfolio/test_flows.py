@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from report_worlds import NOW, account, fill, intent, share
 
 from robotrading.domain.book import Account, Position
+from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Fill, Side
 from robotrading.portfolio.flows import Flows, Unclear, inferred
 from robotrading.portfolio.performance import Flow
@@ -96,3 +98,52 @@ def test_looks_close_together_count_once():
     half = replace(look("9000", "10000"), at=LATER - timedelta(minutes=20))
     assert inferred([look("5000", "10000"), half, look("5000", "10010", later=True)], []) == Flows(NOW, LATER)
     assert not inferred([half, look("5000", "10010", later=True)], []).known
+
+
+SHARES = (held("AAA", "950"),)
+
+
+def priced(before: str, after: str) -> Callable[[datetime], Mapping[Instrument, Decimal]]:
+    return lambda at: {share("AAA"): D(before if at == NOW else after)}
+
+
+def test_a_loss_beside_a_payment_does_not_hide_it_where_prices_are_known():
+    """2,000 came in while 950 shares fell by 1.50: the value went up by 575 only, and all of the 2,000 were paid in."""
+    before = look("5000", "100000", positions=SHARES)
+    after = look("7000", "100575", later=True, positions=SHARES)
+    known = inferred([before, after], [], prices=priced("100", "98.5"))
+    assert known.found == (Flow(NOW, LATER, D(2000)),)
+    assert [one.why for one in inferred([before, after], []).unclear] == ["the account's value did not change with it"]
+
+
+def test_a_fall_of_prices_is_no_witness_of_a_withdrawal():
+    """2,000 became something that is not among the holdings, while 950 shares fell by 1.50."""
+    before = look("5000", "100000", positions=SHARES)
+    after = look("3000", "98575", later=True, positions=SHARES)
+    assert inferred([before, after], [], prices=priced("100", "98.5")).found == ()
+
+
+def test_what_the_bot_traded_meanwhile_is_part_of_what_the_market_did():
+    """950 shares fell by 1.50, 100 more were bought on the way down, 2,000 came in."""
+    before = look("15000", "110000", positions=SHARES)
+    after = look("7099", "110524", later=True, positions=(held("AAA", "1050"),))
+    fills = [bought("AAA", "100", "99")]
+    assert [flow.amount for flow in inferred([before, after], fills, prices=priced("100", "98.5")).found] == [D(2000)]
+
+
+def test_prices_are_asked_for_only_where_they_may_decide():
+    def never(at: datetime) -> Mapping[Instrument, Decimal]:
+        raise AssertionError(at)
+
+    assert inferred([look("1000", "10000"), look("1001", "9000", later=True)], [], prices=never).found == ()
+
+
+@given(st.integers(1, 30), st.integers(20, 60))
+def test_runs_that_follow_each_other_closely_all_day_are_many_looks(minutes: int, number: int):
+    """A schedule of every few minutes: a payment in the middle of the day is found all the same."""
+    looks = [replace(look("1000", "10000"), at=NOW + timedelta(minutes=minutes * n)) for n in range(number)]
+    paid = [replace(one, cash={"USD": D(6000)}, net_liquidation=D(15000)) for one in looks]
+    length = minutes * number
+    flows = inferred([*looks[: number // 2], *paid[number // 2 :]], [])
+    if length > 90:
+        assert [flow.amount for flow in flows.found] == [D(5000)]
