@@ -142,7 +142,7 @@ def _broker(facts: Facts, now: datetime, bounds: HealthSettings) -> Iterator[Che
         found = broker.reason or "the broker was not reached yet"
         yield Check("broker", Level.WARNING, found, remedy)
     else:
-        found = f"the broker is not reached for {silent / 60:.0f} min: {broker.reason or 'nobody has looked'}"
+        found = f"the broker has not been reached for {silent / 60:.0f} min: {broker.reason or 'nobody has looked'}"
         yield Check("broker", Level.CRITICAL, found, remedy)
 
 

@@ -20,7 +20,7 @@ from robotrading.domain.ports import Clock, Outbox
 from robotrading.service.alerts.desk import Desk
 from robotrading.service.alerts.figures import figures_of
 from robotrading.service.alerts.heartbeat import Heartbeat, all_well
-from robotrading.service.alerts.rules import findings
+from robotrading.service.alerts.rules import findings, unended
 from robotrading.service.alerts.settings import AlertSettings
 from robotrading.service.facts import Facts
 from robotrading.service.weekly import Weekly, due, letter_id, moment
@@ -85,7 +85,8 @@ class Telling:
         facts = self._facts()
         if facts.stopping:
             return
-        looked = await self._desk.look(findings(facts, figures_of(facts, now, alerts.sharpe_days), alerts, now))
+        found = findings(facts, figures_of(facts, now, alerts.sharpe_days), alerts, now)
+        looked = await self._desk.look(found, unended(facts, found))
         if looked.posted:
             self._poked.set()
 

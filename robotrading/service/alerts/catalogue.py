@@ -1,6 +1,6 @@
 """All rules by name: how bad each is, how long its cause must last, and where to read on.
 
-Entry points: `CATALOGUE`, `NAMES`, `Kind`, `patience`.
+Entry points: `CATALOGUE`, `NAMES`, `WORSE`, `Kind`, `patience`.
 Invariant: a rule has one urgency; docs/alerts.md has a line for each, and deploy/prometheus/alerts.yml an alert of the
 same name in its own spelling for each that Prometheus can see.
 """
@@ -89,7 +89,7 @@ CATALOGUE: dict[str, Kind] = {
     "session_failed": Kind(
         CRITICAL,
         "the last run of a session failed",
-        "`robotrading report` says why; `robotrading run SESSION` tries again",
+        "`robotrading report RUN` says why; `robotrading run SESSION` tries again",
         "The daily look",
     ),
     "recovery_failed": Kind(
@@ -138,7 +138,7 @@ CATALOGUE: dict[str, Kind] = {
     "session_partly": Kind(
         WARNING,
         "the last run of a session was done in part",
-        "`robotrading report` says what was left out and why",
+        "`robotrading report RUN` says what was left out and why",
         "The daily look",
     ),
     "order_in_doubt": Kind(
@@ -162,14 +162,14 @@ CATALOGUE: dict[str, Kind] = {
     "win_rate": Kind(
         WARNING,
         "of the positions closed within a day too few had a gain",
-        "`robotrading report` shows what was closed; `robotrading halt` stops all orders if you do not trust it",
+        "`robotrading summary` shows what was closed; `robotrading halt` stops all orders if you do not trust it",
         "Trading is halted",
         ("win_rate", "win_rate_trades"),
     ),
     "sharpe": Kind(
         WARNING,
         "the annual Sharpe ratio was low on every day of a week",
-        "`robotrading report` shows the curve; `robotrading halt` stops all orders if you do not trust it",
+        "`robotrading summary --open` shows the curve; `robotrading halt` stops all orders if you do not trust it",
         "Trading is halted",
         ("sharpe", "sharpe_days"),
     ),
@@ -189,6 +189,8 @@ CATALOGUE: dict[str, Kind] = {
     ),
 }
 NAMES = tuple(CATALOGUE)
+WORSE = {"disk_fills_up": "disk_full", "session_partly": "session_failed", "data_late": "data_old"}
+"""By rule the one that stands in its place when the same trouble has grown: nothing is over then."""
 
 
 _PATIENT = {"not_able_to_trade": "unable", "disconnected": "disconnected", "breaker_open": "breaker_open"}

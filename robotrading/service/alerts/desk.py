@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -66,6 +66,7 @@ class Desk:
         self._direct = Direct(voice.whence)
         self._told: frozenset[str] = frozenset()
         self._swept: datetime | None = None
+        self._recalled = False
         self._trouble = ""
         self._posted = 0
 
@@ -74,14 +75,17 @@ class Desk:
         """Since when a critical alert could be told to nobody, since the ledger does not work and nothing else did."""
         return self._direct.silent_since
 
-    async def look(self, findings: Sequence[Finding]) -> Looked:
-        """Bring the alerts up to what is found now. Raises nothing but what is a bug."""
+    async def look(self, findings: Sequence[Finding], unended: Collection[str] = ()) -> Looked:
+        """Bring the alerts up to what is found now; those of the keys `unended` are not over though not found.
+
+        Raises nothing but what is a bug.
+        """
         now = self._clock.now()
         counts = Counter(one.key for one in findings)
         found = {one.key: one for one in reversed(findings)}
         self._sightings.note(found, counts, now)
         try:
-            return await asyncio.to_thread(self._round, found, now)
+            return await asyncio.to_thread(self._round, found, unended, now)
         except LedgerError as error:
             if str(error) != self._trouble:
                 log.error("alerts cannot be kept: %s", error)  # noqa: TRY400  told, with its way out
@@ -91,9 +95,10 @@ class Desk:
 
     # With the ledger
 
-    def _round(self, found: Mapping[str, Finding], now: datetime) -> Looked:
+    def _round(self, found: Mapping[str, Finding], unended: Collection[str], now: datetime) -> Looked:
         """One look. Raises `LedgerError`."""
         self._posted = 0
+        self._recall()
         opened = {alert.key: alert for alert in self._book.open()}
         self._take_back(opened)
         self._begin(found, opened, now)
@@ -101,7 +106,8 @@ class Desk:
         for alert in opened.values():
             if alert.key in found:
                 self._speak(self._seen(alert, found[alert.key], now), now)
-        over = [alert for alert in opened.values() if alert.key not in found and self._may_end(alert, now)]
+        there = {*found, *unended}
+        over = [alert for alert in opened.values() if alert.key not in there and self._may_end(alert, now)]
         for alert in over:
             if alert.told_at is not None:
                 self._end(alert, now)
@@ -110,6 +116,12 @@ class Desk:
         self._direct.works()
         self._trouble = ""
         return Looked(self._posted, tuple(alert for alert in opened.values() if alert not in over))
+
+    def _recall(self) -> None:
+        """What came and went before this life, so that what comes with each restart is one alert too."""
+        if not self._recalled:
+            self._sightings.recall(self._book.recent(_MANY))
+            self._recalled = True
 
     def _begin(self, found: Mapping[str, Finding], opened: dict[str, Alert], now: datetime) -> None:
         for key, finding in found.items():

@@ -1,6 +1,7 @@
 """What is wrong now, and bad enough that a person has to know.
 
-Entry point: `findings`. Pure. One function a rule; what each means, how bad it is and what to do is in `catalogue`.
+Entry points: `findings`, `unended`. Pure. One function a rule; what each means, how bad it is and what to do is in
+`catalogue`.
 Invariants: what is found is found at once, and the desk waits as `catalogue.patience` says, so that an open alert does
 not end while its cause is there again but young; a finding's key is the same as long as its cause is; foreign words are
 one printable line without account ids or logins; the general rule (`not_able_to_trade`) is silent about what another
@@ -9,14 +10,14 @@ rule stands for, also while that one waits or is muted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from robotrading.adapters.notify.report.words import count, names, number
 from robotrading.domain.alerts import Finding
 from robotrading.domain.report import Outcome
-from robotrading.service.alerts.catalogue import CATALOGUE
+from robotrading.service.alerts.catalogue import CATALOGUE, WORSE
 from robotrading.service.alerts.figures import Figures
 from robotrading.service.alerts.settings import AlertSettings
 from robotrading.service.facts import Facts, LinkState, SessionFacts
@@ -58,10 +59,22 @@ def findings(facts: Facts, figures: Figures, settings: AlertSettings, now: datet
     return tuple(sorted(found.values(), key=lambda one: (one.urgency.value != "critical", order.index(one.rule))))
 
 
-def finding(rule: str, found: str, subject: str = "") -> Finding:
-    """With the urgency and the remedy of its rule; a session's name is put into the command."""
+def unended(facts: Facts, found: Iterable[Finding]) -> frozenset[str]:
+    """Keys of alerts that are not over though nothing finds them now.
+
+    Their trouble has grown and another rule tells of it, or nobody can know: no one asks the broker in its quiet times.
+    """
+    milder = {worse: rule for rule, worse in WORSE.items()}
+    grown = {replace(one, rule=milder[one.rule]).key for one in found if one.rule in milder}
+    unknown = {"disconnected"} if facts.broker.state is LinkState.QUIET else set()
+    return frozenset(grown | unknown)
+
+
+def finding(rule: str, found: str, subject: str = "", run_id: str = "last") -> Finding:
+    """With the urgency and the remedy of its rule; a session's and a run's names are put into its commands."""
     kind = CATALOGUE[rule]
-    return Finding(rule, kind.urgency, found, kind.remedy.replace("SESSION", subject or "all"), subject)
+    remedy = kind.remedy.replace("SESSION", subject or "all").replace("RUN", run_id)
+    return Finding(rule, kind.urgency, found, remedy, subject)
 
 
 def _service_stopped(scene: Scene) -> Iterator[Finding]:
@@ -88,7 +101,7 @@ def _disconnected(scene: Scene) -> Iterator[Finding]:
     broker = scene.facts.broker
     if broker.state in {LinkState.DOWN, LinkState.UNKNOWN}:
         silent, why = scene.lasted(broker.since), broker.reason or "nobody has looked"
-        yield finding("disconnected", f"the broker is not reached for {spell(silent)}: {why}")
+        yield finding("disconnected", f"the broker has not been reached for {spell(silent)}: {why}")
 
 
 def _ledger_trouble(scene: Scene) -> Iterator[Finding]:
@@ -137,7 +150,8 @@ def _breakers(scene: Scene) -> Iterator[Finding]:
     for service, is_open in sorted(scene.facts.breakers.items()):
         if is_open:
             lasted = spell(scene.lasted(scene.facts.breakers_since.get(service, scene.now)))
-            yield finding("breaker_open", f"{service} has failed several times and is not asked for {lasted}", service)
+            found = f"{service} has failed several times and has not been asked for {lasted}"
+            yield finding("breaker_open", found, service)
 
 
 def _sessions(scene: Scene) -> Iterator[Finding]:
@@ -155,16 +169,17 @@ def _session(session: SessionFacts, scene: Scene) -> Iterator[Finding]:
     if last is None:
         return
     if last.outcome is Outcome.FAILED:
-        yield finding("session_failed", f"the last run of {kind} failed: {last.verdict}", kind)
+        yield finding("session_failed", f"the last run of {kind} failed: {last.verdict}", kind, last.run_id)
     elif last.outcome is Outcome.PARTLY:
-        yield finding("session_partly", f"the last run of {kind} was done in part: {last.verdict}", kind)
+        yield finding("session_partly", f"the last run of {kind} was done in part: {last.verdict}", kind, last.run_id)
     if not last.recovered:
         found = f"the last run of {kind} could not settle its earlier orders with the broker: {last.verdict}"
         yield finding("recovery_failed", found, kind)
     behind = last.bars_behind or 0
     if behind > 0:
         rule = "data_old" if behind > scene.bounds.most_bars_behind else "data_late"
-        yield finding(rule, f"the newest price of {kind} is of {last.newest_bar}, {behind} trading days late", kind)
+        late = count(behind, "trading day")
+        yield finding(rule, f"the newest price of {kind} is of {last.newest_bar}, {late} late", kind)
 
 
 def _programs(scene: Scene) -> Iterator[Finding]:

@@ -1,12 +1,13 @@
 """What one copy remembers of its findings between two looks: since when, how often, and when last.
 
-Entry point: `Sightings`. No I/O. Nothing here must survive a restart: what is lost delays, and never doubles.
+Entry point: `Sightings`. No I/O. Nothing here must survive a restart: what is lost
+delays, and never doubles; how often a cause has come back is recalled from the ledger.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from robotrading.domain.alerts import Alert, Finding
@@ -79,6 +80,12 @@ class Sightings:
         self._last.pop(alert.key, None)
         self._more.pop(alert.key, None)
         self._written.pop(alert.key, None)
+
+    def recall(self, alerts: Iterable[Alert]) -> None:
+        """The endings that earlier lives and other copies have seen."""
+        for alert in alerts:
+            if alert.resolved_at is not None:
+                self._endings[alert.key].append(alert.resolved_at)
 
     def _clear(self, key: str, now: datetime) -> float:
         endings = [at for at in self._endings.pop(key, []) if now - at < _OFTEN]

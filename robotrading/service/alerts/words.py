@@ -40,7 +40,7 @@ def raised(alert: Alert, whence: Whence, now: datetime) -> Message:
 def reminded(alert: Alert, whence: Whence, now: datetime) -> Message:
     """It still lasts."""
     lasted = spell((now - alert.raised_at).total_seconds())
-    return _message(f"still {alert.urgency}", f"{alert.found} (since {lasted})", _facts(alert, now), alert, whence)
+    return _message(f"still {alert.urgency}", f"{alert.found} (open for {lasted})", _facts(alert, now), alert, whence)
 
 
 def resolved(alert: Alert, whence: Whence, now: datetime) -> Message:

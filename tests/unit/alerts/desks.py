@@ -26,7 +26,7 @@ PEOPLE = (Address(Channel.MAIL, "a@example.com"), Address(Channel.PUSH, "tgram 1
 FAILED = finding("session_failed", "the last run of crypto failed: no prices", "crypto")
 HALTED = finding("halted", "trading is halted: by hand")
 LATE = finding("data_late", "the newest price of crypto is a day late", "crypto")
-GONE = finding("disconnected", "the broker is not reached for 6 min: nobody listens")
+GONE = finding("disconnected", "the broker has not been reached for 6 min: nobody listens")
 
 
 @dataclass

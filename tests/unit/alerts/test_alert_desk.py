@@ -97,6 +97,28 @@ async def test_a_flapping_cause_is_one_alert_and_one_that_comes_back_has_to_be_g
     assert world.told() == ["raised", "resolved", "raised"]
 
 
+async def test_what_comes_back_with_each_restart_is_one_alert_too(world: World) -> None:
+    """As a service does that dies every half an hour, and finds so at its start."""
+    for _ in range(40):
+        desk = world.desk()
+        await world.during(desk, 600, FAILED)
+        await world.during(desk, 1200)
+    assert world.told().count("raised") <= 6
+    assert len(world.book.open()) == 1
+
+
+async def test_what_is_not_over_is_neither_ended_nor_spoken_of(world: World) -> None:
+    desk = world.desk()
+    await world.during(desk, 60, LATE)
+    for _ in range(200):
+        looked = await desk.look([], {LATE.key})
+        world.clock.forward(60)
+    assert [alert.key for alert in looked.open] == [LATE.key]
+    assert world.told() == ["raised"]
+    await desk.look([])
+    assert world.told() == ["raised", "resolved"]
+
+
 async def test_reminders_are_as_far_apart_as_is_wanted_and_never_of_what_is_not_seen(world: World) -> None:
     desk = world.desk()
     await world.during(desk, DAY + HOUR, FAILED, HALTED, every=60)

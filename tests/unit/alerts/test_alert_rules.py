@@ -14,9 +14,9 @@ import yaml
 from robotrading.domain.alerts import Finding
 from robotrading.domain.messages import Urgency, Waiting
 from robotrading.domain.report import Outcome
-from robotrading.service.alerts.catalogue import CATALOGUE, NAMES, patience
+from robotrading.service.alerts.catalogue import CATALOGUE, NAMES, WORSE, patience
 from robotrading.service.alerts.figures import Figures, drawdown, figures_of, win_rate
-from robotrading.service.alerts.rules import findings, spell
+from robotrading.service.alerts.rules import findings, spell, unended
 from robotrading.service.alerts.settings import AlertSettings
 from robotrading.service.facts import BookFacts, ClosedTrade, EquityPoint, Facts, LinkState
 from robotrading.service.supervisor import ProgramState, Standing
@@ -145,7 +145,43 @@ def test_the_critical_ones_come_first() -> None:
 
 def test_nobodys_account_and_no_line_break_is_in_a_finding() -> None:
     (one,) = found(replace(down(6), broker=replace(down(6).broker, reason="DU1234567 said\nno <b>")))
-    assert one.found == "the broker is not reached for 6 min: ******567 said no <b>"
+    assert one.found == "the broker has not been reached for 6 min: ******567 said no <b>"
+
+
+@pytest.mark.parametrize(("key", "milder"), [
+    ("disk_full", "disk_fills_up"),
+    ("session_failed:equities", "session_partly:equities"),
+    ("data_old:equities", "data_late:equities"),
+])  # fmt: skip
+def test_a_warning_is_not_over_when_its_trouble_has_grown(key: str, milder: str) -> None:
+    facts, figures = TROUBLE[key]
+    there = found(facts, figures)
+    assert milder not in {one.key for one in there}
+    assert milder in unended(facts, there)
+    assert milder not in unended(WELL, found(WELL))
+
+
+def test_rules_that_grow_are_a_warning_and_a_critical_one() -> None:
+    assert all(CATALOGUE[one].urgency is Urgency.WARNING for one in WORSE)
+    assert all(CATALOGUE[one].urgency is Urgency.CRITICAL for one in WORSE.values())
+
+
+def test_in_a_quiet_time_nobody_knows_whether_the_broker_is_back() -> None:
+    quiet = down(600, LinkState.QUIET)
+    assert "disconnected" in unended(quiet, found(quiet))
+    assert unended(WELL, found(WELL)) == frozenset()
+
+
+def test_a_failed_run_is_named_in_the_command_that_shows_it() -> None:
+    """The last run of all may be another session's."""
+    (failed,) = found(last(outcome=Outcome.FAILED, run_id="20250926-194500-equities-1"))
+    assert failed.remedy.startswith("`robotrading report 20250926-194500-equities-1` says why")
+
+
+@pytest.mark.parametrize(("behind", "late"), [(1, "1 trading day late"), (2, "2 trading days late")])
+def test_days_are_counted_as_a_person_would(behind: int, late: str) -> None:
+    (one,) = found(last(bars_behind=behind))
+    assert one.found.endswith(late)
 
 
 def test_only_what_may_pass_by_itself_must_last() -> None:

@@ -19,7 +19,7 @@ from robotrading.service.alerts.words import Whence
 from tests.unit.alerts.desks import BEGIN, HERE
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "alerts"
-GONE = finding("disconnected", "the broker is not reached for 6 min: nothing listens at 127.0.0.1:4002")
+GONE = finding("disconnected", "the broker has not been reached for 6 min: nothing listens at 127.0.0.1:4002")
 NASTY = finding("session_failed", "the last run of crypto failed: <script>alert('1')</script> & \"so on\"", "crypto")
 NOW = BEGIN + timedelta(minutes=6)
 
