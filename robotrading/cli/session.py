@@ -15,10 +15,10 @@ def session(
 ) -> None:
     """Run one session job (used by `run`, `plan` and `demo`)."""
     import asyncio  # noqa: PLC0415
-    import sys  # noqa: PLC0415
 
     import msgspec  # noqa: PLC0415
 
+    from robotrading.cli.out import write  # noqa: PLC0415
     from robotrading.session.job import read_job, write_report  # noqa: PLC0415
     from robotrading.session.processes import Counted, Tick  # noqa: PLC0415
     from robotrading.wiring.counts import Counts  # noqa: PLC0415
@@ -27,8 +27,7 @@ def session(
     counts = Counts()
 
     def say(word: Tick | Counted) -> None:
-        sys.stdout.write(msgspec.json.encode(word).decode() + "\n")
-        sys.stdout.flush()
+        write(msgspec.json.encode(word).decode())  # where nobody listens any more, nothing ends because of it
 
     def tell(step: str, done: int, total: int) -> None:
         say(Tick(step, done, total))

@@ -182,7 +182,7 @@ class Occasions:
         except AlreadyRunning as error:
             log.warning("%s is left to the copy that has the account: %s", occurrence.key, error)
         except LedgerError as error:
-            log.error("%s: its outcome could not be recorded: %s", occurrence.key, error)  # noqa: TRY400  told
+            log.error("%s is left for the next look, since the ledger failed: %s", occurrence.key, error)  # noqa: TRY400
         finally:
             await self._let_go(occurrence)
 

@@ -7,6 +7,7 @@ Each child leads its own process group, so that nothing it started outlives it, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ from robotrading.domain.calls import Calls
 from robotrading.domain.ports import Clock
 from robotrading.session.job import Job
 from robotrading.session.leash import PARTING_SECONDS
+
+log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
 _LISTEN_SECONDS = 1.0
@@ -139,9 +142,17 @@ async def _run(child: Child, clock: Clock, progress: Progress, ways: Ways) -> En
         holding.cancel()
         leash.close()
         await asyncio.wait({listening}, timeout=_LISTEN_SECONDS)
-        listening.cancel()
+        _heard_out(listening, child.job)
     seconds = clock.monotonic() - began
     return End(child.job, process.returncode or 0, late, seconds, last_words=_last_words(child.job.log_path))
+
+
+def _heard_out(listening: asyncio.Task[None], job: Job) -> None:
+    """Listening ends with the child, and its trouble is the listener's alone."""
+    if not listening.done():
+        listening.cancel()
+    elif not listening.cancelled() and (error := listening.exception()) is not None:
+        log.warning("the progress of %s was not followed to its end: %s", job.run_id, error)
 
 
 async def _until_over(process: asyncio.subprocess.Process, holding: asyncio.Task[None], hurry: asyncio.Event) -> None:
