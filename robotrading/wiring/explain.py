@@ -1,6 +1,6 @@
 """One instrument in one run, from its prices to its orders: what is stored, put in order.
 
-Entry points: `explained`, `Explanation`.
+Entry points: `explained`, `explain`, `newest`, `Explanation`.
 Invariant: everything here is from the stored report and the ledger of the run; nothing is fetched or reckoned anew, but
 for differences of what stands there. What the run never came to is None or empty.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 
 from robotrading.adapters.notify.report.reasons import why
 from robotrading.domain.book import Position
@@ -80,7 +81,9 @@ class Explanation:
 
 
 def explained(orders: Orders, symbol: str, run: str = "") -> Explanation:
-    """What a run made of an instrument; without `run`, the newest that knows it, else the newest of all.
+    """What a run made of an instrument; without `run`, the newest that dealt with it, else the newest that names it.
+
+    Where none does, it is the newest of all.
 
     Raises `NotExplained`, `NoReport`, `LedgerError`.
     """
@@ -88,26 +91,34 @@ def explained(orders: Orders, symbol: str, run: str = "") -> Explanation:
 
     report = stored_report(orders, run) if run else None
     with book_for(load_config(orders), orders).ledger() as ledger:
-        found = report or _newest(ledger, symbol)
+        found = report or newest(ledger, symbol)
         return explain(found, _spelled(found, symbol), ledger)
 
 
-def _newest(ledger: Ledger, symbol: str) -> SessionReport:
+def newest(ledger: Ledger, symbol: str) -> SessionReport:
+    """The run that is asked about when none is named. Raises `NotExplained`, `LedgerError`."""
     reports = ledger.last_reports(_LOOKED_BACK)
     if not reports:
         raise NotExplained("no run has a report yet, so there is nothing to explain; see `robotrading plan all`")
-    return next((one for one in reports if symbol.casefold() in map(str.casefold, _symbols(one))), reports[0])
+    traded = (one for one in reports if symbol.casefold() in map(str.casefold, _considered(one)))
+    named = (one for one in reports if symbol.casefold() in map(str.casefold, _symbols(one)))
+    return next(chain(traded, named), reports[0])
 
 
 def _symbols(report: SessionReport) -> set[str]:
     """All that a report names."""
+    return _considered(report) | {position.instrument.symbol for position in report.protected}
+
+
+def _considered(report: SessionReport) -> set[str]:
+    """What the session traded or thought of: every session sees all that is protected."""
     plan = report.plan
     named = [signal.instrument for signal in report.signals]
     named += [weight.instrument for weight in (report.targets.weights if report.targets else ())]
     named += [line.instrument for line in (plan.lines if plan else ())]
     named += [refusal.instrument for refusal in (plan.refusals if plan else ())]
     named += [ticket.intent.instrument for ticket in report.tickets]
-    named += [position.instrument for position in (*report.owned, *report.protected)]
+    named += [position.instrument for position in report.owned]
     return {
         *(instrument.symbol for instrument in named),
         *(source.symbol for source in report.sources),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,11 @@ from robotrading.adapters.ledger.database import open_database
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.cli.out import console, rendered
 from robotrading.cli.render_explain import explain_view, history_view
+from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import EventKind, OrderEvent, Ticket, TicketStatus
 from robotrading.domain.report import Outcome, SessionReport, StepResult
 from robotrading.domain.skip import Skip
-from robotrading.wiring.explain import explain
+from robotrading.wiring.explain import explain, newest
 
 
 @pytest.fixture
@@ -114,6 +116,19 @@ def test_an_order_tells_its_events_its_fills_and_what_they_cost(ledger: SqlLedge
     unsure = report(Outcome.PARTLY, tickets=(Ticket(made, TicketStatus.REJECTED, reason="no margin", code=201),))
     late = replace(unsure, tickets=(filled(replace(made, intent_id="other", arrival_price=D(0)), "1.00"),))
     assert "not known in bps" in shown(late, "AAPL", ledger)
+
+
+def test_a_later_session_that_only_saw_it_as_protected_is_not_the_one_that_is_meant(ledger: SqlLedger):
+    """A person may hold of their own what the bot buys too; then every session's report names it."""
+    bought = good_day()
+    later = report(
+        Outcome.NOTHING_TO_DO, run_id="later-crypto", kind=AssetClass.CRYPTO, protected=bought.protected, tickets=()
+    )
+    for one in (bought, replace(later, started_at=NOW, finished_at=bought.finished_at + timedelta(hours=1))):
+        ledger.finish_run(one)
+    assert newest(ledger, "aapl").run_id == bought.run_id
+    assert newest(ledger, "KO").run_id == "later-crypto", "which is all that is known of it"
+    assert newest(ledger, "unheard-of").run_id == "later-crypto"
 
 
 @pytest.mark.parametrize("make", [good_day, partly, blocked, all_failed, hostile])

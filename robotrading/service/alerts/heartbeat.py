@@ -2,7 +2,8 @@
 
 Entry points: `Heartbeat`, `all_well`.
 Invariants: every ask has a bound and runs beside the loop; trouble is one line in the log at each change and never an
-exception; the address is a secret and in no text, nor is what the other side says.
+exception; the address is a secret and in no text, nor is what the other side says; who answers a byte at a time holds
+one thread that nobody else needs, and is not asked again meanwhile.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.client import HTTPException
+from threading import Thread
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -24,6 +27,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0
 _LONGEST = 30.0
+_SILENT = f"no answer within {_LONGEST:g} s"
 _FAILED = 400
 
 
@@ -44,6 +48,7 @@ class Heartbeat:
     every: float
     well: Callable[[], bool]
     trouble: str = ""
+    _asking: Thread | None = field(default=None, repr=False)
 
     async def run(self) -> None:
         """A beat, a pause, and so on."""
@@ -57,11 +62,17 @@ class Heartbeat:
         if not self.well():
             self._found("it is held back: a critical alert has reached nobody")
             return
+        if self._asking is not None and self._asking.is_alive():
+            self._found(_SILENT)
+            return
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._asking = Thread(target=_ask, args=(self.url, answer), name="heartbeat", daemon=True)
+        self._asking.start()
         try:
             async with asyncio.timeout(_LONGEST):
-                said = await asyncio.to_thread(ask, self.url)
+                said = await answer
         except TimeoutError:
-            said = f"no answer within {_LONGEST:g} s"
+            said = _SILENT
         self._found(said)
 
     def _found(self, trouble: str) -> None:
@@ -71,6 +82,18 @@ class Heartbeat:
             else:
                 log.info("heartbeat: it is heard again")
         self.trouble = trouble
+
+
+def _ask(url: str, answer: asyncio.Future[str]) -> None:
+    """In a thread: hand over what came of it, unless nobody waits for it any more."""
+
+    def hand_over(said: str) -> None:
+        if not answer.done():
+            answer.set_result(said)
+
+    said = ask(url)
+    with suppress(RuntimeError):  # the loop has ended
+        answer.get_loop().call_soon_threadsafe(hand_over, said)
 
 
 def ask(url: str) -> str:

@@ -104,6 +104,42 @@ async def test_who_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     assert beating.trouble == "not reached (TimeoutError)"
 
 
+async def test_who_answers_a_byte_at_a_time_holds_one_thread_and_none_that_others_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each byte begins the wait anew, so that an answer may take for ever; the ledger is read in the loop's threads."""
+    monkeypatch.setattr(heartbeat, "_LONGEST", 0.05)
+    over, calls = threading.Event(), []
+
+    class Trickles(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            calls.append(self.path)
+            while not over.wait(0.01):
+                try:
+                    self.wfile.write(b"H")
+                except OSError:
+                    return
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Trickles)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    try:
+        beating = Heartbeat(f"http://127.0.0.1:{server.server_port}/", 1.0, lambda: True)
+        for _ in range(40):
+            await beating.beat()
+        assert beating.trouble.startswith("no answer within")
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "the others go on") == "the others go on"
+        assert len(calls) == 1
+    finally:
+        over.set()
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+
 async def test_without_an_address_it_waits_for_its_end() -> None:
     running = asyncio.create_task(Heartbeat("", 0.001, lambda: True).run())
     await asyncio.sleep(0.02)
