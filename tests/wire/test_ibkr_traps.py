@@ -125,6 +125,23 @@ async def test_a_doubt_that_nobody_answers_is_unknown() -> None:
         assert "no answer" in (await here.saw(order, EventKind.UNKNOWN)).reason
 
 
+async def test_a_question_that_the_gateway_swallows_costs_one_connection_and_not_every_later_answer() -> None:
+    async with stage() as here:
+        broker, order = await here.connected(request_timeout=0.2), limit()
+        await resting(here, order)
+        client = broker._connection._client
+        ask, client.reqAllOpenOrders = client.reqAllOpenOrders, lambda: None
+        with pytest.raises(BrokerUnavailable, match="no answer"):
+            await broker.open_orders()
+        client.reqAllOpenOrders = ask
+        assert broker.connected, "its answer may still come"
+        with pytest.raises(BrokerUnavailable, match="owed to an earlier question"):
+            await broker.open_orders()
+        await until(lambda: not broker.connected)
+        await broker.connect()
+        assert [one.intent_id for one in await broker.open_orders()] == [order.intent_id]
+
+
 async def test_filled_before_its_executions_is_told_with_all_of_them_after() -> None:
     async with stage(GatewayServerSettings(status_before_executions=True)) as here:
         broker, order = await here.connected(), limit(D(101))

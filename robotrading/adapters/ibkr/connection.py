@@ -19,7 +19,7 @@ from robotrading.adapters.ibkr.codes import CLIENT_ID_IN_USE, REFUSED_LOGINS
 from robotrading.adapters.ibkr.library import Client
 from robotrading.adapters.ibkr.link import Lines
 from robotrading.adapters.ibkr.pacing import SendPacer
-from robotrading.adapters.ibkr.requests import EarlyEnd, Requests, Rows
+from robotrading.adapters.ibkr.requests import EarlyEnd, OutOfStep, Requests, Rows
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.adapters.ibkr.times import require_zones
 from robotrading.domain.errors import BrokerUnavailable, ConfigError
@@ -124,8 +124,13 @@ class Connection:
         )
 
     async def ask_topic(self, topic: str, action: Callable[[Any], None]) -> Rows:
-        """Ask what has no id; one at a time per topic."""
-        return await self._requests.streamed(topic, lambda: self.send(action), self._settings.request_timeout)
+        """Ask what has no id; one at a time per topic. A connection whose answers are out of step is given up."""
+        try:
+            return await self._requests.streamed(topic, lambda: self.send(action), self._settings.request_timeout)
+        except OutOfStep as error:
+            log.warning("%s; the connection is given up", error)
+            self._give_up()
+            raise
 
     def _next_id(self) -> int:
         if self._client is None or not self._client.isReady():
@@ -193,6 +198,9 @@ class Connection:
 
     def _on_damage(self, _reason: str) -> None:
         """What was not understood may have been a fill: connect again and ask for the executions."""
+        self._give_up()
+
+    def _give_up(self) -> None:
         if self._client is not None and self._client.conn.transport is not None:
             self._client.conn.transport.abort()
 

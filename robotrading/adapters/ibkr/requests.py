@@ -36,6 +36,13 @@ class ReadOnlyGateway(BrokerUnavailable):
     """The gateway's API is read-only: it will not tell of orders, nor take one, until a person allows it."""
 
 
+class OutOfStep(BrokerUnavailable):
+    """An answer came and was taken for that to an older question, and no other followed: one was lost for good.
+
+    Over this connection no later answer of its kind could be believed either.
+    """
+
+
 class Topic(StrEnum):
     """Requests that carry no id: one at a time each."""
 
@@ -88,11 +95,12 @@ class EarlyEnd:
 
 @dataclass(slots=True)
 class _Stream:
-    """One topic: how many answers are owed, and who waits for the last of them."""
+    """One topic: how many answers are owed, who waits for the last of them, and whether he let another one pass."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     owed: int = 0
     reply: Reply | None = None
+    let_pass: bool = False
 
 
 class Requests:
@@ -124,7 +132,10 @@ class Requests:
             del self._numbered[req_id]
 
     async def streamed(self, topic: str, send: Callable[[], Awaitable[None]], seconds: float) -> Rows:
-        """Ask on a topic; answers to earlier questions are let pass. The turn is waited for within the bound."""
+        """Ask on a topic; answers to earlier questions are let pass. The turn is waited for within the bound.
+
+        Raises `OutOfStep` where one was let pass and no other came.
+        """
         stream = self._streams.setdefault(topic, _Stream())
         try:
             async with asyncio.timeout(seconds):
@@ -133,8 +144,12 @@ class Requests:
             raise BrokerUnavailable(f"{topic}: earlier questions are unanswered for {seconds:g} s") from error
         try:
             reply = Reply(asyncio.get_running_loop().create_future())
-            stream.reply = reply
+            stream.reply, stream.let_pass = reply, False
             return await _bounded(reply, partial(_owing, stream, send), topic, seconds)
+        except BrokerUnavailable as error:
+            if stream.let_pass:
+                raise OutOfStep(f"{error}, but one that was owed to an earlier question") from error
+            raise
         finally:
             stream.reply = None
             stream.lock.release()
@@ -155,6 +170,7 @@ class Requests:
             stream.owed = max(0, stream.owed - 1)
             if stream.owed and reply is not None:
                 reply.rows.clear()
+                stream.let_pass = True
                 return
         if reply is not None:
             reply.end()
