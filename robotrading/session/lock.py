@@ -36,16 +36,41 @@ def is_held(path: Path) -> bool:
 
 @contextmanager
 def held(path: Path, taken: str) -> Iterator[None]:
-    """Hold a lock file while the block runs. Raises `AlreadyRunning` with the words of `taken` when another does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise AlreadyRunning(f"{taken} (process {holder}, lock {path}); wait for it to end") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    """Hold a lock file while the block runs. Raises `AlreadyRunning` with the words of `taken` when another does.
+
+    `RobotradingError` where the file cannot be made or written.
+    """
+    file = _opened(path)
+    try:
+        _take(file, path, taken)
         yield
+    finally:
+        os.close(file)
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _take(file: int, path: Path, taken: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = path.read_text(encoding="utf-8").strip() or "unknown"
+        raise AlreadyRunning(f"{taken} (process {holder}, lock {path}); wait for it to end") from error
+    try:
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> RobotradingError:
+    return RobotradingError(
+        f"{path}: the lock cannot be taken ({error.strerror or error}), so nothing was started; run every command as "
+        "the owner of the state folder, free its disk, or set state_dir to a folder of your own (`robotrading doctor`)"
+    )

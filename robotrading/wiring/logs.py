@@ -24,6 +24,8 @@ from robotrading.session.job import Job
 
 log = logging.getLogger("robotrading")
 
+_UNCAUGHT = "%s: %s"
+"""The line of an error that nobody caught."""
 CLIENTS = ("ib_insync", "ib_async")
 NOISY = ("apscheduler", "urllib3", "asyncio", "uvicorn", "alembic")
 """Libraries whose own chatter is worth a line only when something is wrong."""
@@ -40,8 +42,13 @@ def secrets_in(config: Config) -> tuple[str, ...]:
 
 
 def log_command(config: Config) -> None:
-    """What this process logs, and what its libraries do, to `command.log`; the terminal is left to the answer."""
-    _use(config, _file(config, config.state_dir / "command.log", {}))
+    """What this process logs, and what its libraries do, to `command.log`; the terminal is left to the answer.
+
+    But for the words of an error that ends the command and that nobody has foreseen: those are on standard error too.
+    """
+    last_words = _stream(config, {}, as_json=False)
+    last_words.addFilter(lambda record: record.exc_info is not None and record.msg == _UNCAUGHT)
+    _use(config, _file(config, config.state_dir / "command.log", {}), last_words)
 
 
 def log_session(config: Config, job: Job) -> None:
@@ -102,4 +109,4 @@ def _last_words(kind: type[BaseException], error: BaseException, trace: Tracebac
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    log.critical("%s: %s", kind.__name__, error, exc_info=(kind, error, trace))
+    log.critical(_UNCAUGHT, kind.__name__, error, exc_info=(kind, error, trace))

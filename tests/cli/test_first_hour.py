@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +17,7 @@ from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.wiring.books import Book, Orders, book_for, load_config
 from robotrading.wiring.resolve import Ownership, held, set_position
+from tests.cli.command import environment, robotrading
 
 D = Decimal
 AT = datetime(2025, 9, 26, 19, 45, tzinfo=UTC)
@@ -54,3 +57,58 @@ def test_nobody_is_told_to_own_less_than_nothing(book: Book) -> None:
     (found,) = held(Orders())
     assert (found.held, found.protected) == (10, None)
     assert told("positions").splitlines()[3].split() == ["SHARE", "equities", "40", "90.00", "USD", "?"]
+
+
+# A state folder that cannot be used ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["run", "crypto"], ["demo"], ["serve"]])
+def test_a_state_folder_that_is_none_is_told_with_the_way_out(words: list[str], tmp_path: Path) -> None:
+    """Where the books should be is a file: no folder can be made in it, whoever asks (the owner or root)."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "books").write_text("no folder", encoding="utf-8")
+    done = robotrading(*words, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr + done.stdout) == (4, False)
+    assert "the lock cannot be taken" in done.stderr
+    assert "set state_dir to a folder of your own" in done.stderr
+
+
+def test_an_error_that_nobody_has_foreseen_is_told_on_standard_error_without_secrets(tmp_path: Path) -> None:
+    """Also where the log cannot be written: an exit code alone helps nobody."""
+    code = (
+        "import os; from pathlib import Path; from robotrading.config.load import load\n"
+        "from robotrading.wiring.logs import log_command\n"
+        "log_command(load(None, os.environ)); raise ArithmeticError('the word is tangerine-99-tangerine')"
+    )
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "command.log").mkdir()
+    for state in ("full", "state"):
+        env = environment(tmp_path / state, ROBOTRADING_TOKEN="tangerine-99-tangerine")
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 1
+        assert "ArithmeticError" in done.stderr
+        assert "Traceback" in done.stderr
+        assert "tangerine" not in done.stderr
+
+
+def test_warnings_of_a_command_stay_in_its_log(tmp_path: Path) -> None:
+    """The terminal is left to the answer."""
+    code = (
+        "import os, logging; from robotrading.config.load import load; from robotrading.wiring.logs import log_command\n"
+        "log_command(load(None, os.environ)); logging.getLogger('x').critical('a word', exc_info=ValueError('b'))"
+    )
+    env = environment(tmp_path / "state")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a word" in (tmp_path / "state" / "command.log").read_text(encoding="utf-8")
+
+
+def test_a_ledger_that_cannot_be_opened_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "state" / "books" / "embedded" / "ledger.db").mkdir(parents=True)
+    done = robotrading("status", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "unable to open database file; run every command as the owner of that folder" in done.stderr

@@ -36,7 +36,15 @@ def migrate(engine: Engine, begin: Begin) -> None:
         if due:
             _upgrade(engine, begin)
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise LedgerError(f"{place(engine.url)}: the ledger cannot be prepared: {cause(error, engine.url)}") from error
+        said = cause(error, engine.url)
+        raise LedgerError(f"{place(engine.url)}: the ledger cannot be prepared: {said}{_way_out(said)}") from error
+
+
+def _way_out(said: str) -> str:
+    """For a file that is another user's, which SQLite names by what it could not do."""
+    if "readonly" not in said and "unable to open" not in said:
+        return ""
+    return "; run every command as the owner of that folder, or set state_dir to a folder of your own"
 
 
 def _is_due(connection: Connection) -> bool:
