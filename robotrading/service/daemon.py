@@ -95,7 +95,7 @@ class _Daemon:
                 self.setup.staff(self.opened, Hooks(self.ways, self._stepped)),
                 self.lookout.refresh,
             )
-            await self.lookout.look(self.opened.reader)
+            await self._unless_stopped(self.lookout.look(self.opened.reader))
             self.judged = self._judgement()
             self.setup.manager.ready(self._status())
             log.info("ready: %s", self._status())
@@ -145,6 +145,15 @@ class _Daemon:
         opened = await asyncio.to_thread(opening.__enter__)
         stack.callback(opening.__exit__, None, None, None)
         return opened
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Done, or given up for the end: a ledger may open and not answer."""
+        working, told = asyncio.create_task(work), asyncio.create_task(self.stop.wait())
+        await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if working.done():
+            working.result()
+        working.cancel()
 
     def _start(self, opened: Opened, occasions: Occasions) -> None:
         self._task("supervisor", self.supervisor.run())

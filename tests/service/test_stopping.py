@@ -159,6 +159,18 @@ async def test_a_ledger_that_does_not_answer_does_not_hold_up_the_end(tmp_path: 
         world.deaf.back.set()
 
 
+async def test_nor_does_one_that_does_not_answer_from_the_start(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.deaf.gone.set()
+    serving = asyncio.create_task(serve(world.setup()))
+    assert await asyncio.to_thread(world.deaf.waiting.wait, 20)
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        assert await asyncio.wait_for(serving, 12) == 0
+    finally:
+        world.deaf.back.set()
+
+
 @dataclass(frozen=True, slots=True)
 class Broken(ServiceManager):
     """Somebody made a mistake there."""
