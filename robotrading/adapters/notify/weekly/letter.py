@@ -13,15 +13,18 @@ from robotrading.adapters.notify.weekly.view import subject, view
 from robotrading.domain.report import Attachment, Message
 
 _MOST_ROWS = 40
-"""Rows of a table in a mail; the text has them all."""
+"""Rows of a table in a mail; the text and the attached page have them all."""
 
 
 def message(week: WeekFigures, pictures: Sequence[Picture] = ()) -> Message:
-    """The mail of a week, its pictures inside it (RFC 2392)."""
-    shown = view(week, pictures)
-    html = page(shown.shortened(_MOST_ROWS), lambda one: f"cid:{content_id(one)}")
-    attached = tuple(Attachment(f"{one.name}.png", "image/png", one.data, content_id(one)) for one in pictures)
-    return Message(subject(week), lay_out(shown), html, attached)
+    """The mail of a week, its pictures inside it (RFC 2392), and the whole page as a file where that is longer."""
+    whole = view(week, pictures)
+    shown = whole.shortened(_MOST_ROWS)
+    html = page(shown, lambda one: f"cid:{content_id(one)}")
+    attached = [Attachment(f"{one.name}.png", "image/png", one.data, content_id(one)) for one in pictures]
+    if shown != whole:
+        attached.append(Attachment(f"week-{week.day}.html", "text/html", page(whole, within).encode("utf-8")))
+    return Message(subject(week), lay_out(whole), html, tuple(attached))
 
 
 def summary_html(week: WeekFigures, pictures: Sequence[Picture] = ()) -> str:

@@ -6,7 +6,9 @@ Entry points: `view`, `subject`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from robotrading.adapters.notify.report.shapes import Cell, Column, Number, Picture, Row, Section, Tone, View
 from robotrading.adapters.notify.report.words import (
@@ -32,6 +34,7 @@ from robotrading.portfolio.performance import Drawdown, Performance
 
 _SHOWN_GAINS = 5
 """Positions told from each end."""
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
 def view(week: WeekFigures, pictures: Sequence[Picture] = ()) -> View:
@@ -128,7 +131,7 @@ def _numbers(week: WeekFigures) -> tuple[Number, ...]:
     if week.worth is None:
         return ()
     kind = "paper" if week.paper else "real money"
-    seen = f", {week.worth_at:%Y-%m-%d}" if week.worth_at else ""
+    seen = f", {_day(week.worth_at)}" if week.worth_at else ""
     worth = Number("Account value", money(week.worth, week.currency), note=f"{mask(week.account_id)}, {kind}{seen}")
     fallen = week.quarter.performance.drawdown
     return (
@@ -206,13 +209,13 @@ def _caveat(week: WeekFigures) -> str:
     said = []
     if week.flows.known and week.flows.since is not None:
         said.append(
-            f"Payments are inferred from cash that no order explains, from {week.flows.since:%Y-%m-%d} on; one below"
+            f"Payments are inferred from cash that no order explains, from {_day(week.flows.since)} on; one below"
             " 1 % of the account counts as gain or loss."
         )
     elif week.worth is not None:
         said.append("Money paid in or out counts as gain or loss.")
-    if week.flows.unclear:
-        said.append(f"{count(len(week.flows.unclear), 'change')} of cash could not be explained, see below.")
+    if unclear := _unclear(week):
+        said.append(f"{count(len(unclear), 'change')} of cash could not be explained, see below.")
     if week.week.performance.total is not None:
         said.append(f"Ratios of {count(len(week.week.performance.returns), 'daily return')} say little.")
     if week.benchmark_name and week.benchmark is None:
@@ -330,7 +333,7 @@ def _trip(trip: Trip) -> Row:
         (
             Cell(trip.instrument.symbol),
             Cell(trip.kind),
-            Cell(f"{trip.closed_at:%Y-%m-%d}"),
+            Cell(str(_day(trip.closed_at))),
             Cell(gain, _gain_tone(trip.gain)),
         ),
         rank=float(abs(trip.gain)) if trip.gain is not None else 0.0,
@@ -340,11 +343,12 @@ def _trip(trip: Trip) -> Row:
 def _payments(week: WeekFigures) -> Section:
     """What was inferred, and what could not be."""
     rows = [
-        Row((Cell(f"{flow.until:%Y-%m-%d}"), Cell("paid in" if flow.amount > 0 else "paid out"),
+        Row((Cell(str(_day(flow.until))), Cell("paid in" if flow.amount > 0 else "paid out"),
              Cell(signed_money(flow.amount, week.currency))))
         for flow in week.flows.found
+        if _day(flow.until) >= week.quarter.performance.first
     ]  # fmt: skip
-    rows += [_unclear(one) for one in week.flows.unclear]
+    rows += [_not_taken(one) for one in _unclear(week)]
     return Section(
         "Payments of the last three months",
         (Column("Seen on"), Column("What"), Column("Amount", right=True)),
@@ -354,9 +358,19 @@ def _payments(week: WeekFigures) -> Section:
     )
 
 
-def _unclear(one: Unclear) -> Row:
-    cells = (Cell(f"{one.until:%Y-%m-%d}"), Cell("unclear", Tone.WARN), Cell(signed_money(one.amount, one.currency)))
+def _unclear(week: WeekFigures) -> list[Unclear]:
+    """Of the three months; looks a little before them tell what their first value is."""
+    return [one for one in week.flows.unclear if _day(one.until) >= week.quarter.performance.first]
+
+
+def _not_taken(one: Unclear) -> Row:
+    cells = (Cell(str(_day(one.until))), Cell("unclear", Tone.WARN), Cell(signed_money(one.amount, one.currency)))
     return Row(cells, (f"Not taken for a payment: {one.why}. If it was one, it counts as gain or loss here.",))
+
+
+def _day(at: datetime) -> date:
+    """New York's."""
+    return at.astimezone(_NEW_YORK).date()
 
 
 def _sessions(week: WeekFigures) -> Section:
