@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from robotrading.domain.claims import Lease
 from robotrading.domain.errors import LeaseLost, LedgerError
@@ -83,6 +84,7 @@ async def hold(post: Post, patience: float = 0.0) -> AsyncIterator[Held]:
     """
     held = Held(await _claimed(post, patience))
     beating = asyncio.create_task(_beat(post, held))
+    beating.add_done_callback(partial(_silenced, held))
     try:
         yield held
     finally:
@@ -134,6 +136,12 @@ async def _beat(post: Post, held: Held) -> None:
                 held.lose(f"{post.name}: the right to trade could not be renewed in time: {what}; nothing more is sent")
                 return
             pause = min(post.terms.poll, post.terms.beat)
+
+
+def _silenced(held: Held, beating: asyncio.Task[None]) -> None:
+    """A heartbeat that ended by an error nobody foresaw keeps nothing alive: whoever relies on it has to know."""
+    if not beating.cancelled() and (error := beating.exception()) is not None:
+        held.lose(f"{held.lease.name}: its heartbeat ended with {error!r} and renews it no more; nothing more is sent")
 
 
 async def _renewed(post: Post, lease: Lease) -> Lease:

@@ -264,8 +264,19 @@ def test_a_migration_that_fails_leaves_the_older_version_whole(bare_url: str, en
 
 def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"this is not a database" * 100)
-    with pytest.raises(LedgerError, match="cannot be prepared"):
+    with pytest.raises(LedgerError, match=r"cannot be prepared: .* 'The ledger is damaged' in docs/runbook.md"):
         open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+def test_a_file_that_is_damaged_in_the_middle_says_where_the_way_out_is(sqlite_url: str) -> None:
+    path = Path(str(make_url(sqlite_url).database))
+    with closing(sqlite3.connect(path)) as link:
+        (page,) = link.execute("SELECT rootpage FROM sqlite_master WHERE name = 'halts'").fetchone()
+    sound = path.read_bytes()
+    path.write_bytes(sound[: (page - 1) * 4096] + b"\xff" * 4096 + sound[page * 4096 :])
+    with closing(open_ledger(sqlite_url)) as ledger, pytest.raises(LedgerError, match=r"malformed.*docs/runbook.md"):
+        ledger.halted()
+    assert "## The ledger is damaged" in (Path(__file__).parents[2] / "docs/runbook.md").read_text("utf-8")
 
 
 def test_a_folder_that_cannot_be_made_is_a_ledger_error(tmp_path: Path) -> None:

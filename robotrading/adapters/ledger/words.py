@@ -5,6 +5,9 @@ from __future__ import annotations
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+_DAMAGED = {11, 26}
+"""SQLite's codes of a file that is malformed, and of one that is no database."""
+
 
 def place(url: URL) -> str:
     """The address without password and options."""
@@ -12,9 +15,11 @@ def place(url: URL) -> str:
 
 
 def cause(error: Exception, url: URL) -> str:
-    """What the driver said, on one line, without the address's secrets and without the statement."""
+    """What the driver said, on one line, without secrets and the statement; with the way out of damage."""
     said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = " ".join(f"{said.__class__.__name__}: {said}".split())
+    if getattr(said, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        text += " (the file is damaged: trade nothing with it, and see 'The ledger is damaged' in docs/runbook.md)"
     for secret in (url.password, url.query.get("password")):
         if secret:
             text = text.replace(str(secret), "***")

@@ -142,6 +142,20 @@ async def test_the_loop_goes_on_while_the_store_does_not_answer(database: Databa
         weak.over.set()
 
 
+class Threadless(SqlClaims):
+    """A machine that has no thread left for a renewal."""
+
+    def renew(self, lease: Lease, now: datetime, seconds: float) -> Lease:  # noqa: ARG002
+        raise RuntimeError("can't start new thread")
+
+
+async def test_a_heartbeat_that_dies_of_something_unforeseen_is_no_heartbeat(database: Database) -> None:
+    async with hold(post(database, claims=Threadless(database))) as held:
+        async with asyncio.timeout(TERMS.life):
+            await held.lost.wait()
+        assert 'its heartbeat ended with RuntimeError("can\'t start new thread")' in held.why
+
+
 class Mute(SqlClaims):
     """A store that does not answer when a lease is given back."""
 
