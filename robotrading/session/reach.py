@@ -141,12 +141,11 @@ class Reach:
     async def _until_ready(self) -> None:
         now = asyncio.get_running_loop().time
         began, attempts, first = now(), 0, ""
-        if self._reached is not None:
-            self._behind = True
-            if began - self._reached >= self._settings.longest_wait:
-                self._failures = 0
+        if self._reached is not None and began - self._reached >= self._settings.longest_wait:
+            self._failures = 0
         trouble = ""
         while not self._ready:
+            self._behind = self._reached is not None  # also where it was lost again as soon as it was caught up
             await self._pause(attempts, now() - began, trouble)
             attempts += 1
             if attempts > 1:

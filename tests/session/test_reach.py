@@ -269,6 +269,25 @@ def test_a_connection_that_does_not_say_what_happened_is_given_up_for_another(li
     assert hung_up == ([] if line_lost else [True])
 
 
+def test_a_connection_that_drops_with_the_last_answer_is_caught_up_again():
+    """Whatever happens between the two logins is in the journal before anybody goes on."""
+    asked: list[int] = []
+
+    async def dropped(line: Line, reach: Reach) -> None:
+        async def learn() -> None:
+            asked.append(len(line.knocks))
+            line.connected = len(asked) > 1
+
+        reach._catch_up = learn
+        await reach.connect()
+        line.connected = False
+        await reach.connect()
+
+    line, _, _ = play(dropped)
+    assert line.connected
+    assert asked == [2, 3]
+
+
 def test_a_line_that_drops_again_and_again_is_not_hammered_and_the_notes_have_an_end():
     async def flapping(line: Line, reach: Reach) -> None:
         for _ in range(20):
