@@ -22,12 +22,15 @@ from robotrading.domain.ports import Outbox
 from robotrading.domain.report import Message
 from robotrading.service.post.direct import send_directly
 from robotrading.service.post.postman import Round
+from robotrading.service.weekly import CAUGHT_UP
 from robotrading.wiring.books import Book, Orders, book_for, load_config
 from robotrading.wiring.logs import log_command
 from robotrading.wiring.post import addresses_for, carriers_for, opened_outbox, postman_for
 
 _SEARCHED = 10_000
 _ALERTS_KEPT = timedelta(days=365)
+_SUMMARY_KEPT = CAUGHT_UP + timedelta(days=1)
+"""As long as a restarted service would look for the week's summary, and post it again if it were forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def send_due(orders: Orders) -> Round:
     done = _round(config, book)
     now = SystemClock().now()
     with book.post() as (outbox, alerts):
-        outbox.forget(now - timedelta(days=config.outbox.keep_days))
+        outbox.forget(now - max(timedelta(days=config.outbox.keep_days), _SUMMARY_KEPT))
         alerts.forget(now - _ALERTS_KEPT)
     return done
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -120,6 +120,21 @@ def test_a_letter_is_listed_with_all_its_ways_however_few_are_asked_for(desk: De
     assert "report:two" in listed
     assert "report:one" not in listed
     assert "mail to ann@example.com, bob@example.com" in listed
+
+
+def test_a_weeks_summary_is_remembered_while_a_service_may_still_catch_it_up(desk: Desk):
+    """Forgotten earlier, it would be posted again after a restart, whatever `outbox.keep_days` says."""
+    config = desk.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "outbox: {keep_days: 1}\n", "utf-8")
+    now = datetime.now(UTC)
+    ages = {"summary:young": timedelta(days=2), "summary:old": timedelta(days=5)}
+    desk.post("report:one")
+    with opened_outbox(Book(desk.ledger.parent, "embedded")) as outbox:
+        for name, age in ages.items():
+            message = Message("s", "text", "<p>")
+            outbox.post(Letter(name, LetterKind.SUMMARY, Urgency.NORMAL, now - age, message), [])
+    assert desk.ask("send-messages").returncode == 0
+    assert {row[0] for row in desk.rows("letters")} == {"report:one", "summary:young"}
 
 
 def test_a_dead_mail_server_leaves_trading_untouched_and_the_letter_waits_for_it(desk: Desk):
