@@ -70,6 +70,7 @@ DATABASE = "ROBOTRADING_DATABASE_URL"
 _EMBEDDED_ACCOUNT = "DU1000001"  # as in wiring/gateway.py, which brings the pretend exchange along
 _ORPHAN_SECONDS = 30.0
 _GATEWAY_STOP_SECONDS = 10.0
+_THREAD_SECONDS = 5.0
 _CLIENT_IDS_FROM, _CLIENT_IDS = 1_000, 99_000
 """Above the base id: where a copy takes the id of its look at the broker by chance."""
 
@@ -89,10 +90,22 @@ def serve_config(file: Path | None) -> int:
         life = Life.begin(config.state_dir / "lives" / book.root.name, holder, now)
         if is_embedded(config, orders):
             holder = ONLY
-        code = asyncio.run(serve(_Parts(orders, config, book, holder, now, life.last_end, secrets).setup()))
+        code = asyncio.run(serve_to_the_end(_Parts(orders, config, book, holder, now, life.last_end, secrets).setup()))
         if code != GAVE_UP:
             life.goodbye()
         return code
+
+
+async def serve_to_the_end(setup: Setup, seconds: float = _THREAD_SECONDS) -> int:
+    """The daemon's exit code; `seconds` after its end the process ends too.
+
+    A thread that waits for a disk or a database cannot be cancelled, and would be waited for without end.
+    """
+    code = await serve(setup)
+    last = threading.Timer(seconds, os._exit, [code])
+    last.daemon = True
+    last.start()
+    return code
 
 
 def _withheld() -> dict[str, str]:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -169,6 +171,33 @@ async def test_nor_does_one_that_does_not_answer_from_the_start(tmp_path: Path) 
         assert await asyncio.wait_for(serving, 12) == 0
     finally:
         world.deaf.back.set()
+
+
+PROCESS = """
+import asyncio, os, signal, sys, threading
+from pathlib import Path
+from robotrading.wiring.serve import serve_to_the_end
+from tests.service.test_stopping import World
+
+world = World(Path(sys.argv[1]))
+world.deaf.gone.set()
+
+def stop():
+    world.deaf.waiting.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=stop, daemon=True).start()
+sys.exit(asyncio.run(serve_to_the_end(world.setup(), 1.0)))
+"""
+
+
+def test_the_process_ends_though_a_thread_still_waits(tmp_path: Path) -> None:
+    """A thread cannot be cancelled, and Python would wait for it without end."""
+    began = time.monotonic()
+    words = [sys.executable, "-c", PROCESS, str(tmp_path)]
+    ended = subprocess.run(words, check=False, cwd=Path(__file__).parents[2], timeout=40)
+    assert ended.returncode == 0
+    assert time.monotonic() - began < 20  # the thread waits for 30 s
 
 
 @dataclass(frozen=True, slots=True)
