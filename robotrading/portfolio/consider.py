@@ -154,7 +154,8 @@ def _bounded(wish: Wish, case: Case, inputs: PlanInputs, settings: PlanSettings)
     if most_units is not None:
         bounds.append((whole_lots(most_units, lot), f"{plain(most_units)} units"))
     if wish.side is Side.BUY:
-        room = limits.max_position_share * (inputs.capital or inputs.budget) - case.owned * dearest
+        there = case.owned + inputs.elsewhere.get(wish.instrument, Decimal(0))
+        room = limits.max_position_share * (inputs.capital or inputs.budget) - there * dearest
         bounds.append((max(0, whole_lots(room / dearest, lot)), f"a position of {percent(limits.max_position_share)}"))
     most, name = min(bounds)
     if most >= wish.most:

@@ -29,7 +29,8 @@ class PlanInputs:
     has a `Skip` where there is no price. `attempts` counts today's intents by (instrument key, side); `blocked` says by
     instrument key why nothing may be ordered (an open or unknown ticket). `capital` (default: the budget) is what
     position limits are a share of; `turnover_today` is what the session has traded already. `day_stopped` says why
-    nothing is bought for the rest of the day, `closed_today` are the keys of what the bot closed today.
+    nothing is bought for the rest of the day, `closed_today` are the keys of what the bot closed today. `elsewhere` is
+    what other sessions own, which counts towards the limit of a position as it does at the door.
     """
 
     kind: AssetClass
@@ -50,6 +51,7 @@ class PlanInputs:
     turnover_today: Decimal = Decimal(0)
     day_stopped: str = ""
     closed_today: Collection[str] = ()
+    elsewhere: Mapping[Instrument, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.budget.is_finite() or self.budget <= 0:

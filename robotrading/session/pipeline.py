@@ -18,7 +18,7 @@ from robotrading.domain.orders import Intent, Side
 from robotrading.domain.planning import Plan, Refusal, RefusalRule
 from robotrading.domain.report import SessionReport
 from robotrading.domain.skip import Skip
-from robotrading.execution.ownership import shortfalls
+from robotrading.execution.ownership import quantities, shortfalls
 from robotrading.portfolio.construct import build_targets
 from robotrading.portfolio.costs import commission
 from robotrading.portfolio.drift import moved
@@ -197,6 +197,7 @@ def _inputs(world: World, draft: Draft, standing: Standing, blocked: dict[str, s
             for instrument in standing.instruments
             if world.ledger.was_closed(instrument, spec.trading_date)
         },
+        elsewhere=quantities([p for p in world.ledger.positions() if p.owner != spec.kind]),
     )
 
 

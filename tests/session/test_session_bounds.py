@@ -12,7 +12,7 @@ from robotrading.domain.planning import RefusalRule
 from robotrading.domain.report import Outcome
 from robotrading.domain.skip import Skip
 from robotrading.portfolio.construct import ConstructSettings
-from tests.session.bench import ALPHA, BO, BRAVO, COIN, CR, EQ, Bench, build, forget, settings
+from tests.session.bench import ALPHA, BO, BRAVO, COIN, CR, EQ, PRICES, Bench, build, forget, settings
 
 D = Decimal
 
@@ -75,3 +75,13 @@ def test_what_the_broker_does_not_describe_keeps_its_share_and_swells_nobody(ben
     assert (refusal.instrument, "contract rules" in refusal.reason) == (ALPHA, True)
     assert bench.owned(ALPHA) == 0
     assert bench.owned(BRAVO) > 0
+
+
+def test_a_plan_leaves_room_for_what_another_session_holds_of_a_fund(bench):
+    """25 % of the capital are in BRAVO through the shares; through the bonds it may grow to 30 %, and no order fails."""
+    bench.run(EQ)
+    report = bench.run(BO, **spec_with(bench, BO, max_position_share=D("0.3")))
+    assert report.outcome is Outcome.DONE, report.verdict
+    (bought,) = [ticket for ticket in report.tickets if ticket.intent.instrument == BRAVO]
+    assert "by the limit of a position of 30.0 %" in bought.intent.reason
+    assert D(29_000) < bench.owned(BRAVO) * PRICES[BRAVO] <= D(30_000)
