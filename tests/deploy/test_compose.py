@@ -157,3 +157,16 @@ def test_compose_understands_it(profiles: str) -> None:
     assert done.returncode == 0, done.stderr
     read = yaml.safe_load(done.stdout)["services"]
     assert BOT["environment"].keys() == read["trading-bot"]["environment"].keys()
+
+
+def test_only_the_bot_reaches_the_gateway_and_the_ledger() -> None:
+    """The gateway trades for whoever connects; what merely watches is on a network of its own."""
+    reach = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    assert reach.pop("trading-bot") == set(COMPOSE["networks"])
+    assert reach == {
+        "ib-gateway": {"trading"},
+        "postgres": {"ledger"},
+        "prometheus": {"monitoring"},
+        "grafana": {"monitoring"},
+    }
+    assert COMPOSE["networks"]["ledger"]["internal"], "the database has nobody to call"
