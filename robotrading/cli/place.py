@@ -34,7 +34,7 @@ def _external(broker: BrokerSettings) -> str:
 
 def same_place(orders: Orders) -> str:
     """The options that make another command work in the same place, each with a blank before it."""
-    options: list[str] = []
+    options = ["--demo"] if orders.demo else []
     if orders.as_of is not None:
         options += ["--as-of", str(orders.as_of)]
     if orders.config is not None:

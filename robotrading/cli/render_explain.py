@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
 _INDENT = (0, 2, 0, 2)
 
 
-def history_view(found: Sequence[Ended]) -> RenderableType:
-    """One line per run."""
+def history_view(found: Sequence[Ended], again: str = "", elsewhere: str = "") -> RenderableType:
+    """One line per run; `again` are the options that name the same book, `elsewhere` says which others have runs."""
     if not found:
-        return text("No run has a report yet. Try: robotrading demo")
+        return text(f"No run has a report here yet. Try: robotrading plan all{again}{elsewhere}")
     shown = table(("Finished (UTC)", "l"), ("Mode", "l"), ("Outcome", "l"), ("Run", "l"))
     for one in found:
         outcome = Text(one.outcome.value.replace("_", " "), style=COLOURS[one.outcome], no_wrap=True)
         shown.add_row(
             Text(f"{one.finished_at:%Y-%m-%d %H:%M}", no_wrap=True), text(one.mode), outcome, text(one.run_id)
         )
-    return Group(shown, text("One of them: robotrading report RUN"))
+    return Group(shown, text(f"One of them: robotrading report RUN{again}"))
 
 
 def explain_view(found: Explanation) -> RenderableType:
@@ -50,7 +51,7 @@ def explain_view(found: Explanation) -> RenderableType:
         ("Signal", _signal(found.signal)),
         ("Weight", _weight(found)),
         ("Plan", _plan(found)),
-        *((f"Order {order.ticket.intent.intent_id}", _order(order)) for order in found.orders),
+        *((f"Order {order.ticket.intent.intent_id}, times in UTC", _order(order)) for order in found.orders),
         ("Held", _held(found)),
     ):
         parts += _section(title, lines)
@@ -143,7 +144,7 @@ def _order(order: Order) -> list[str]:
     intent, ticket = order.ticket.intent, order.ticket
     why = f": {ticket.reason}" if ticket.reason else ""
     code = f" (code {ticket.code})" if ticket.code is not None else ""
-    lines = _events(order.events)
+    lines = _events(order.events, intent.trading_date)
     lines.append(f"Now {ticket.status}{why}{code}, {number(order.filled)} of {number(intent.quantity)} filled.")
     if order.avg_price is not None and order.slippage is not None:
         lines.append(
@@ -167,7 +168,7 @@ _EVENTS = {
 }
 
 
-def _events(events: Sequence[OrderEvent]) -> list[str]:
+def _events(events: Sequence[OrderEvent], day: date) -> list[str]:
     """One line each; a commission that comes after its execution is said as such."""
     lines, seen = [], set()
     for event in events:
@@ -177,14 +178,19 @@ def _events(events: Sequence[OrderEvent]) -> list[str]:
             seen.add((fill.fill_id, fill.revision))
         if known and fill is not None and fill.commission is not None:
             fee = f"{number(fill.commission, 4)} {fill.commission_currency}".rstrip()
-            lines.append(f"{event.at:%H:%M:%S}  commission {fee}")
+            lines.append(f"{_when(event, day)}  commission {fee}")
         else:
-            lines.append(_event(event))
+            lines.append(_event(event, day))
     return lines
 
 
-def _event(event: OrderEvent) -> str:
-    at = f"{event.at:%H:%M:%S}"
+def _when(event: OrderEvent, day: date) -> str:
+    """With its day where that is not the order's."""
+    return f"{event.at:%H:%M:%S}" if event.at.date() == day else f"{event.at:%Y-%m-%d %H:%M:%S}"
+
+
+def _event(event: OrderEvent, day: date) -> str:
+    at = _when(event, day)
     if event.fill is not None:
         fill = event.fill
         fee = (

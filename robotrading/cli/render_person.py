@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from robotrading.wiring.resolve import Doubt, Held
 
 
-def doubts_view(found: Sequence[Doubt]) -> RenderableType:
-    """Each order with its numbers, and how to settle it."""
+def doubts_view(found: Sequence[Doubt], again: str = "") -> RenderableType:
+    """Each order with its numbers, and how to settle it; `again` are the options that name the same ledger."""
     if not found:
         return text("Every order has a known end: nothing to settle.")
-    return Group(*(part for doubt in found for part in (*_doubt(doubt), "")), _ADVICE)
+    return Group(*(part for doubt in found for part in (*_doubt(doubt), "")), _advice(again))
 
 
-_ADVICE = Text(
-    "The next run asks the broker about them. Where it cannot answer any more: look in its statement, then say\n"
-    "  robotrading resolve ID --filled QTY@PRICE\n"
-    "  robotrading resolve ID --not-filled"
-)
+def _advice(again: str) -> Text:
+    return Text(
+        "The next run asks the broker about them. Where it cannot answer any more: look in its statement, then say\n"
+        f"  robotrading resolve ID --filled QTY@PRICE{again}\n"
+        f"  robotrading resolve ID --not-filled{again}"
+    )
 
 
 def _doubt(doubt: Doubt) -> list[RenderableType]:

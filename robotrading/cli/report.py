@@ -58,8 +58,11 @@ def _list(orders: Orders, lines: int, *, as_json: bool) -> None:
     found = history(orders, lines)
     if as_json:
         out.as_json(found)
-    else:
-        out.show(history_view(found))
+        return
+    from robotrading.cli.place import same_place  # noqa: PLC0415
+    from robotrading.wiring.books import elsewhere  # noqa: PLC0415
+
+    out.show(history_view(found, same_place(orders), elsewhere(orders)))
 
 
 def _open(orders: Orders, found: SessionReport) -> None:

@@ -48,6 +48,7 @@ def resolve(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     from robotrading.cli import out  # noqa: PLC0415  nothing heavy before it is needed
     from robotrading.cli.person import confirmed, warn_if_running  # noqa: PLC0415
+    from robotrading.cli.place import same_place  # noqa: PLC0415
     from robotrading.cli.render_person import doubts_view  # noqa: PLC0415
     from robotrading.wiring import resolve as words  # noqa: PLC0415
     from robotrading.wiring.books import Orders  # noqa: PLC0415
@@ -60,7 +61,7 @@ def resolve(  # noqa: PLR0913, PLR0917  one parameter per option
     warn_if_running(orders)
     ticket = words.ticket_of(orders, order)
     if not as_json and not yes:
-        out.show(doubts_view([one for one in words.doubts(orders) if one.ticket == ticket]))
+        out.show(doubts_view([one for one in words.doubts(orders) if one.ticket == ticket], same_place(orders)))
     confirmed(f"{order}: {word.sentence}", yes=yes)
     after = words.resolve(orders, order, word)
     if as_json:
@@ -72,6 +73,7 @@ def resolve(  # noqa: PLR0913, PLR0917  one parameter per option
 
 def _list(orders: Orders, said: object, *, as_json: bool) -> None:
     from robotrading.cli import out  # noqa: PLC0415
+    from robotrading.cli.place import same_place  # noqa: PLC0415
     from robotrading.cli.render_person import doubts_view  # noqa: PLC0415
     from robotrading.domain.errors import ConfigError  # noqa: PLC0415
     from robotrading.wiring.resolve import doubts  # noqa: PLC0415
@@ -82,7 +84,7 @@ def _list(orders: Orders, said: object, *, as_json: bool) -> None:
     if as_json:
         out.as_json(found)
         return
-    out.show(doubts_view(found))
+    out.show(doubts_view(found, same_place(orders)))
 
 
 def _word(filled: str, reason: str, *, not_filled: bool) -> Word:

@@ -184,6 +184,17 @@ def book_for(config: Config, orders: Orders) -> Book:
     return Book(books / name, config.broker.mode.value, config.database_url)
 
 
+def elsewhere(orders: Orders) -> str:
+    """Which other books have runs, for where this one has none: `; of the demo: add --demo`, or ''."""
+    books = load_config(orders).state_dir / "books"
+    found = []
+    if not orders.demo and (books / "demo" / "ledger.db").exists():
+        found.append("; of the demo: add --demo")
+    if orders.day is None and (books / "rehearsal" / "ledger.db").exists():
+        found.append("; of rehearsals: add --as-of DATE")
+    return "".join(found)
+
+
 def clock_for(day: date | None, calendar: Calendar) -> Clock:
     """The wall clock, or one that stands still on a past day. Raises `ConfigError` for a day to come."""
     if day is None:

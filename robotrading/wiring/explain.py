@@ -23,7 +23,7 @@ from robotrading.domain.ports import Ledger
 from robotrading.domain.report import Outcome, SessionReport, Source
 from robotrading.domain.signals import Signal
 from robotrading.domain.skip import Skip
-from robotrading.wiring.books import Orders, book_for, load_config
+from robotrading.wiring.books import Orders, book_for, elsewhere, load_config
 
 _LOOKED_BACK = 30
 """In how many of the newest reports a symbol is looked for."""
@@ -91,15 +91,15 @@ def explained(orders: Orders, symbol: str, run: str = "") -> Explanation:
 
     report = stored_report(orders, run) if run else None
     with book_for(load_config(orders), orders).ledger() as ledger:
-        found = report or newest(ledger, symbol)
+        found = report or newest(ledger, symbol, elsewhere(orders))
         return explain(found, _spelled(found, symbol), ledger)
 
 
-def newest(ledger: Ledger, symbol: str) -> SessionReport:
-    """The run that is asked about when none is named. Raises `NotExplained`, `LedgerError`."""
+def newest(ledger: Ledger, symbol: str, hint: str = "") -> SessionReport:
+    """The run that is asked about when none is named. Raises `NotExplained` (with `hint` behind it), `LedgerError`."""
     reports = ledger.last_reports(_LOOKED_BACK)
     if not reports:
-        raise NotExplained("no run has a report yet, so there is nothing to explain; see `robotrading plan all`")
+        raise NotExplained(f"no run has a report here yet: nothing to explain; see `robotrading plan all`{hint}")
     traded = (one for one in reports if symbol.casefold() in map(str.casefold, _considered(one)))
     named = (one for one in reports if symbol.casefold() in map(str.casefold, _symbols(one)))
     return next(chain(traded, named), reports[0])

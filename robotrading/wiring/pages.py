@@ -20,7 +20,7 @@ from robotrading.adapters.notify.files import write_message, write_report_files
 from robotrading.config.model import Config
 from robotrading.domain.errors import ConfigError
 from robotrading.domain.report import Ended, SessionReport
-from robotrading.wiring.books import Book, Orders, book_for, load_config
+from robotrading.wiring.books import Book, Orders, book_for, elsewhere, load_config
 
 _SECONDS = 60.0
 """For a child, and so much again for every ten reports."""
@@ -101,7 +101,7 @@ def stored_report(orders: Orders, run: str = "last") -> SessionReport:
     if found is not None:
         return found
     if not ended:
-        raise NoReport("no run has a report yet; see `robotrading plan all`")
+        raise NoReport(f"no run has a report here yet; see `robotrading plan all`{elsewhere(orders)}")
     if len(matching) > 1:
         raise NoReport(f"{run!r} is part of {len(matching)} run ids, e.g. {', '.join(matching[:3])}; give more of it")
     raise NoReport(f"there is no report of a run {run!r}; see `robotrading report --list`")

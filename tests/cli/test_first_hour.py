@@ -9,19 +9,28 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from robotrading.cli.app import app
+from robotrading.cli.out import rendered
+from robotrading.cli.render_person import doubts_view
 from robotrading.domain.book import Account, Position
+from robotrading.domain.errors import RobotradingError
 from robotrading.domain.instrument import AssetClass, Instrument
+from robotrading.domain.orders import Intent, OrderType, Side, Ticket, TicketStatus
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.wiring.books import Book, Orders, book_for, load_config
-from robotrading.wiring.resolve import Ownership, held, set_position
+from robotrading.wiring.resolve import Doubt, Ownership, held, set_position
 from tests.cli.command import environment, robotrading
 
 D = Decimal
 AT = datetime(2025, 9, 26, 19, 45, tzinfo=UTC)
 SHARE = Instrument("SHARE", AssetClass.EQUITIES)
+INTENT = Intent(
+    "rt-1", "run-1", AssetClass.EQUITIES, AT.date(), SHARE, Side.BUY, D(10), OrderType.LIMIT, D(100), "below target"
+)
+DOUBT = Doubt(Ticket(INTENT, TicketStatus.UNKNOWN), AT, D(0), None, None)
 
 
 @pytest.fixture
@@ -112,3 +121,45 @@ def test_a_ledger_that_cannot_be_opened_is_told_with_the_way_out(tmp_path: Path)
     done = robotrading("status", cwd=tmp_path)
     assert done.returncode == 4
     assert "unable to open database file; run every command as the owner of that folder" in done.stderr
+
+
+# After the demo --------------------------------------------------------------------------------------------------------
+
+
+def refused(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words))
+    assert isinstance(result.exception, RobotradingError), result.output
+    return str(result.exception)
+
+
+def open_once(orders: Orders) -> None:
+    with book_for(load_config(orders), orders).ledger():
+        pass
+
+
+@pytest.mark.usefixtures("book")
+def test_whoever_has_run_the_demo_is_told_where_its_runs_are() -> None:
+    """`robotrading report` is the next thing that a person types, and the demo has a book of its own."""
+    assert "add --demo" not in refused("report")
+    open_once(Orders(demo=True))
+    open_once(Orders(as_of=AT.date()))
+    for words in (["report"], ["explain", "SYNAA"]):
+        assert refused(*words).endswith("; of the demo: add --demo; of rehearsals: add --as-of DATE")
+    assert "of the demo: add --demo" in " ".join(told("report", "--list").split())
+    assert "add --demo" not in told("report", "--list", "--demo")
+
+
+@pytest.mark.usefixtures("book")
+@pytest.mark.parametrize("words", [[], ["--demo"], ["--as-of", "2025-09-26"]])
+def test_the_way_back_from_a_halt_is_of_the_same_ledger(words: list[str]) -> None:
+    """Without its options `resume` would let another account trade, and leave this one halted."""
+    again = " ".join(["robotrading", "resume", *words])
+    assert f"No order leaves until `{again}`." in told("halt", "to look", *words)
+    assert "The halt is over" in told(*again.split()[1:])
+
+
+def test_how_an_order_is_settled_is_told_with_its_ledger() -> None:
+    """The advice is a command to be copied."""
+    view = rendered(Console(width=100, color_system=None), doubts_view([DOUBT], " --demo"))
+    assert "robotrading resolve ID --not-filled --demo" in view
+    assert "robotrading resolve ID --filled QTY@PRICE --demo" in view

@@ -109,6 +109,10 @@ def test_an_order_tells_its_events_its_fills_and_what_they_cost(ledger: SqlLedge
     text = shown(run, "AAPL", ledger)
     assert "19:45:00 sent to the broker 19:45:00 the broker has it 19:45:00 120 filled at 255.51" in text
     assert "19:45:00 commission 1 USD" in text
+    corrected = replace(first, commission=D("1.10"))
+    ledger.append(OrderEvent(made.intent_id, EventKind.FILL, NOW + timedelta(days=1), corrected))
+    assert "times in UTC" in text
+    assert "2025-09-27 19:45:00 commission 1.1 USD" in shown(run, "AAPL", ledger), "a later day is named"
     even = replace(made, intent_id="even", arrival_price=D("32.9"), limit_price=D(33))
     assert "at about 32.90, limit 33.00, " in shown(report(Outcome.DONE, plan=plan([even])), "AAPL", ledger)
     assert "Now filled, 120 of 120 filled." in text, "the ledger knows more than the report"
@@ -144,4 +148,4 @@ def test_it_fits_eighty_columns_whatever_is_in_it(make, ledger: SqlLedger, monke
 
 
 def test_an_empty_history_says_what_to_try():
-    assert "robotrading demo" in rendered(console(), history_view([]))
+    assert "Try: robotrading plan all" in rendered(console(), history_view([]))
