@@ -32,6 +32,14 @@ def test_the_week_begins_with_the_last_value_that_is_seven_days_old():
     assert [one.gain for one in found] == [D(45000), D(95000), D(245000)]
 
 
+@pytest.mark.parametrize("early", [timedelta(seconds=4), timedelta(hours=1)])
+def test_a_run_that_is_seconds_or_a_change_of_clocks_earlier_in_the_day_has_the_same_week(early: timedelta):
+    """On a Monday the record before that of a week ago is ten days old."""
+    around = Backdrop((ago(10, "900000"), Worth(NOW - timedelta(days=7) + early, D("950000"))))
+    week = stretches(account(net_liquidation=D("1045000"), day_start_value=None), around)[0]
+    assert (week.name, week.gain) == ("7 days", D(95000))
+
+
 def test_what_the_history_does_not_reach_is_left_out():
     assert stretches(account(day_start_value=None), Backdrop()) == ()
     young = stretches(account(day_start_value=None), Backdrop((ago(2, "1000000"),)))

@@ -17,6 +17,8 @@ from itertools import accumulate
 from robotrading.domain.book import Account
 
 _WEEK = timedelta(days=7)
+_SLACK = timedelta(hours=2)
+"""A run of the same weekday looks at the account some seconds earlier or later, and an hour when the clocks change."""
 _STALE = timedelta(days=7)
 """A benchmark whose newest close is older than this says nothing about today."""
 
@@ -95,7 +97,7 @@ def stretches(account: Account, backdrop: Backdrop) -> tuple[Stretch, ...]:
         # The broker's day begins with the last close, and what a benchmark does today has no close yet.
         change = value / account.day_start_value - 1
         found.append(Stretch("Today", now, value - account.day_start_value, change))
-    before = [point for point in points if now - 2 * _WEEK <= point.at <= now - _WEEK]
+    before = [point for point in points if now - 2 * _WEEK <= point.at <= now - _WEEK + _SLACK]
     if before:
         found.append(_stretch("7 days", before[-1], account, backdrop))
     if points and points[0].at.date() < now.date() and points[:1] != before[-1:]:

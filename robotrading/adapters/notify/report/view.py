@@ -181,7 +181,7 @@ _OPEN = {
     TicketStatus.WORKING: "still open at the broker",
     TicketStatus.SENT: "sent, not confirmed by the broker",
     TicketStatus.PLANNED: "recorded, not sent",
-    TicketStatus.CANCELLED: "cancelled before being filled",
+    TicketStatus.CANCELLED: "cancelled before being filled in full",
 }
 
 
