@@ -41,7 +41,7 @@ app = typer.Typer(
     help="Rebalance a portfolio at Interactive Brokers, unattended.\n\n"
     "Start with `robotrading demo`: no account, no keys, no internet. Then edit config.yaml, look at "
     "`robotrading plan all`, and let `robotrading run all` do just that. Paper trading and the "
-    "embedded gateway are the default; live trading needs two deliberate words.",
+    "embedded gateway are the default; live trading must be asked for by four settings.",
     epilog="Exit codes: 0 fine, 2 wrong usage or configuration, 3 done in part, 4 failed, 5 another "
     "copy has the account, 1 a bug, 130 interrupted.",
 )

@@ -48,7 +48,8 @@ def ask(url: str, seconds: float) -> tuple[bool, str]:
         answer = connection.getresponse()
         return answer.status == 200, _line(answer.status, answer.read(_MOST_BYTES))
     except (OSError, HTTPException) as error:
-        return False, f"nobody answers at {url}: {str(error) or type(error).__name__}; is the service started?"
+        said = str(error) or type(error).__name__
+        return False, f"nobody answers at {url}: {said}; is the service started, and there (else --url)?"
     finally:
         connection.close()
 

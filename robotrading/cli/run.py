@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """Run the sessions: plan, order, wait for the fills, report.
 
     Each session runs in a process of its own. Orders go where the configuration says: the embedded gateway
-    (the default, no account needed), a paper account, or, with two deliberate words, a live one.
+    (the default, no account needed), a paper account, or, where four settings agree on it, a live one.
     """
     from robotrading.domain.errors import ConfigError  # noqa: PLC0415
     from robotrading.wiring.books import Orders  # noqa: PLC0415

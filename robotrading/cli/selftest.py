@@ -73,8 +73,14 @@ def selftest(  # noqa: PLR0913, PLR0917  one parameter per option
     from asyncio import CancelledError  # noqa: PLC0415  nothing heavy before it is needed
 
     from robotrading.cli.exits import Exit  # noqa: PLC0415
+    from robotrading.domain.errors import ConfigError  # noqa: PLC0415
 
+    if seed_from and not simulate:
+        raise ConfigError(
+            f"--seed-from {seed_from} is of the simulation: give --simulate NUMBER with it, or leave it out"
+        )
     if simulate:
+        _alone(named=bool(names or plan or listed or keep or as_json))
         raise typer.Exit(Exit.OK if _simulated(simulate, seed_from, quiet=quiet) else Exit.FAILED)
     drills = _drills(names or [], plan)
     if listed:
@@ -88,6 +94,17 @@ def selftest(  # noqa: PLR0913, PLR0917  one parameter per option
     code = Exit.FAILED if practice.broke else Exit.OK
     _tell_programs(practice, code) if as_json else _tell_people(practice, config, plan)
     raise typer.Exit(code)
+
+
+def _alone(*, named: bool) -> None:
+    """Raises `ConfigError`: what belongs to the drills would be passed over in silence."""
+    from robotrading.domain.errors import ConfigError  # noqa: PLC0415
+
+    if named:
+        raise ConfigError(
+            "--simulate NUMBER plays stories instead of drills, and tells of them in a table: leave the names of "
+            "drills, --plan, --list, --keep and --json out"
+        )
 
 
 def _drills(names: Sequence[str], plan: Path | None) -> tuple[Drill, ...]:

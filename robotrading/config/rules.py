@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from robotrading.adapters.feeds.settings import RetrySettings
 from robotrading.adapters.notify.nomail import missing
 from robotrading.adapters.notify.settings import Security
-from robotrading.config.model import Config, GatewayKind, Mode, live_confirmation
+from robotrading.config.model import BrokerSettings, Config, GatewayKind, Mode, live_confirmation
 from robotrading.config.problems import KeyPath, dotted, nearest, quoted
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import OrderType
@@ -64,15 +64,29 @@ def notes(config: Config) -> list[str]:
         found.append(f"mail.port {config.mail.port} is usually {other}; {security} uses {usual[security]}")
     if config.mail.ca_file and not Path(config.mail.ca_file).is_file():
         found.append(f"mail.ca_file {config.mail.ca_file} is not there: mail will wait")
-    if config.broker.gateway is GatewayKind.EMBEDDED and config.broker.host != "127.0.0.1":
-        found.append(f"broker.host {config.broker.host} is not used: broker.gateway is embedded")
+    if unused := _unused_by_embedded(config):
+        found.append(
+            f"{', '.join(unused)} is not used: broker.gateway is embedded; for TWS or IB Gateway write external"
+        )
     if config.broker.gateway is GatewayKind.EMBEDDED and config.database_url:
         found.append("ROBOTRADING_DATABASE_URL is not used: broker.gateway is embedded, whose ledger is a file")
     if config.broker.mode is Mode.LIVE and config.broker.port in {4002, 7497}:
         found.append(f"broker.port {config.broker.port} is usually a paper login; live is 4001 (gateway) or 7496 (TWS)")
+    external = config.broker.gateway is GatewayKind.EXTERNAL
+    if external and config.broker.mode is Mode.PAPER and config.broker.port in {4001, 7496}:
+        found.append(f"broker.port {config.broker.port} is usually a live login; paper is 4002 (gateway) or 7497 (TWS)")
     if not config.enabled:
         found.append("no session is enabled: `run all` does nothing")
     return found
+
+
+def _unused_by_embedded(config: Config) -> list[str]:
+    """What a person has said of a gateway that is not asked, with its value."""
+    given, usual = config.broker, BrokerSettings()
+    if given.gateway is not GatewayKind.EMBEDDED:
+        return []
+    names = ("host", "port", "account")
+    return [f"broker.{name} {getattr(given, name)}" for name in names if getattr(given, name) != getattr(usual, name)]
 
 
 def _live_is_meant(config: Config) -> Iterator[Violation]:

@@ -163,3 +163,20 @@ def test_how_an_order_is_settled_is_told_with_its_ledger() -> None:
     view = rendered(Console(width=100, color_system=None), doubts_view([DOUBT], " --demo"))
     assert "robotrading resolve ID --not-filled --demo" in view
     assert "robotrading resolve ID --filled QTY@PRICE --demo" in view
+
+
+# What would be passed over in silence ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--simulate", "2", "disk-full"], "leave the names of drills"),
+        (["--simulate", "2", "--json"], "--json out"),
+        (["--simulate", "2", "--keep", "somewhere"], "--keep"),
+        (["--seed-from", "5"], "--seed-from 5"),
+    ],
+)
+def test_the_self_test_passes_no_option_over(words: list[str], names: str) -> None:
+    """`--json` promised JSON and gave a table; a seed alone played all the drills for minutes."""
+    assert names in refused("selftest", *words)
