@@ -71,6 +71,7 @@ class Heartbeat:
         try:
             async with asyncio.timeout(_LONGEST):
                 said = await answer
+            self._asking = None  # it has answered, and ends in a moment
         except TimeoutError:
             said = _SILENT
         self._found(said)
