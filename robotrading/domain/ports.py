@@ -165,7 +165,10 @@ class Ledger(Protocol):
         ...
 
     def record_intent(self, intent: Intent, at: datetime) -> None:
-        """Durable before it returns. An id that exists already raises: an intent is sent once."""
+        """Durable before it returns. An id that exists already raises: an intent is sent once.
+
+        Raises `LimitBreached` where another session's order of the instrument is not settled.
+        """
         ...
 
     def append(self, event: OrderEvent) -> Ticket:

@@ -18,7 +18,7 @@ from robotrading.adapters.ledger.store import SqlLedger, open_ledger
 from robotrading.adapters.ledger.tables import signals
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Holding
-from robotrading.domain.errors import LedgerError
+from robotrading.domain.errors import LedgerError, LimitBreached
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import EventKind, OrderEvent, Side, TicketStatus
 from robotrading.domain.planning import Plan
@@ -196,7 +196,7 @@ def test_executions_stand_in_the_order_of_their_arrival(ledger: SqlLedger) -> No
 
 def test_tickets_of_a_day_are_of_that_day_and_session_oldest_first(ledger: SqlLedger) -> None:
     late = replace(intent(instrument=Instrument("A", AssetClass.EQUITIES)), intent_id="a")
-    bond = replace(intent(kind=AssetClass.BONDS), intent_id="bond")
+    bond = replace(intent(instrument=Instrument("B", AssetClass.BONDS), kind=AssetClass.BONDS), intent_id="bond")
     other = replace(intent(), intent_id="other", trading_date=DAY - timedelta(days=1))
     ledger.record_intent(late, NOW + timedelta(seconds=1))
     for order in (bond, other, intent()):
@@ -204,6 +204,18 @@ def test_tickets_of_a_day_are_of_that_day_and_session_oldest_first(ledger: SqlLe
     assert [ticket.intent.intent_id for ticket in ledger.tickets_of(DAY)] == ["bond", intent().intent_id, "a"]
     assert [ticket.intent for ticket in ledger.tickets_of(DAY, AssetClass.BONDS)] == [bond]
     assert ledger.tickets_of(DAY, AssetClass.CRYPTO) == []
+
+
+def test_of_two_sessions_that_trade_one_fund_one_gets_its_order_in_at_a_time(ledger: SqlLedger) -> None:
+    """Both doors have looked and found nothing open; the ledger decides."""
+    first, second = intent(), replace(intent(kind=AssetClass.BONDS), intent_id="bond")
+    ledger.record_intent(first, NOW)
+    with pytest.raises(LimitBreached, match=rf"another session's order of it is not settled: {first.intent_id}"):
+        ledger.record_intent(second, NOW)
+    assert ledger.ticket("bond") is None
+    ledger.append(OrderEvent(first.intent_id, EventKind.CANCELLED, NOW))
+    ledger.record_intent(second, NOW)
+    assert [ticket.intent for ticket in ledger.open_tickets()] == [second]
 
 
 def test_terminal_tickets_are_not_open_and_unknown_ones_are(ledger: SqlLedger) -> None:

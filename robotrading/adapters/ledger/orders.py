@@ -16,7 +16,7 @@ from robotrading.adapters.ledger.database import Database
 from robotrading.adapters.ledger.stored import as_text, reader
 from robotrading.adapters.ledger.tables import commissions, fills, intents, order_events
 from robotrading.domain.claims import Lease
-from robotrading.domain.errors import LedgerError
+from robotrading.domain.errors import LedgerError, LimitBreached
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.orders import Fill, Intent, OrderEvent, Ticket, TicketStatus
 from robotrading.domain.ports import Clock
@@ -64,6 +64,11 @@ _FILLS = select(fills.c.body).where(fills.c.intent_id == bindparam("of")).order_
 _EVENTS = (
     select(order_events.c.body).where(order_events.c.intent_id == bindparam("of")).order_by(order_events.c.event_id)
 )
+_ELSEWHERE = (
+    select(intents.c.intent_id)
+    .where(_is_open, intents.c.instrument_key == bindparam("which"), intents.c.kind != bindparam("mine"))
+    .limit(1)
+)
 _ATTEMPTS = (
     select(intents.c.instrument_key, intents.c.side, func.count())
     .where(_of_day, intents.c.kind == bindparam("what"))
@@ -98,6 +103,7 @@ class Orders:
                     # Read here: the wait for the database may have been long.
                     now = self._clock.now() if self._clock is not None else at
                     require_valid(connection, self._lease, now, self._margin)
+                _require_alone(connection, intent)
                 connection.execute(_RECORD, _planned(intent, at))
         except LedgerError as error:
             if isinstance(error.__cause__, IntegrityError):
@@ -153,6 +159,15 @@ class Orders:
         with self._database.transaction(reading=True) as connection:
             rows = connection.execute(_ATTEMPTS, {"what": kind.value, "day": trading_date})
             return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _require_alone(connection: Connection, intent: Intent) -> None:
+    """Inside the transaction: of sessions side by side that trade one fund, one alone gets its order in at a time."""
+    asked = {"which": intent.instrument.key, "mine": intent.kind.value}
+    earlier = connection.execute(_ELSEWHERE, asked).scalar()
+    if earlier is not None:
+        what = f"{intent.side} {intent.instrument}"
+        raise LimitBreached("open_ticket", f"{what}: another session's order of it is not settled: {earlier}")
 
 
 def one_ticket(connection: Connection, intent_id: str) -> Ticket | None:
