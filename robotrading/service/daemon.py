@@ -231,6 +231,10 @@ class _Daemon:
 
     async def _keep_schedule(self, occasions: Occasions) -> None:
         """The scheduler, once there is a calendar; a newer one as the year goes by, and what dead copies left."""
+        try:
+            await occasions.tell_again()
+        except LedgerError as error:
+            log.warning("whether people were told of the last runs is not known: %s", error)
         await self._first_calendar()
         if self.calendar is None:
             return

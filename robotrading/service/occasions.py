@@ -28,6 +28,8 @@ from robotrading.session.occurrence import Done, conclude_dead, run_id_of
 
 RECENT = timedelta(days=30)
 """How far back it is looked for what dead copies have left."""
+_NEWS = timedelta(days=1)
+"""How far back it is looked for runs that nobody was told of; what is older is history, to be read on the page."""
 WHOLE = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 """Outcomes after which nothing is left to be caught up."""
 
@@ -66,7 +68,8 @@ class Helpers:
     no process of an earlier copy runs the session here any more, or after a bounded time. `find` is the stored report
     of a run; `epitaph` finds or writes the one of a run whose copy died. `deliver` renders and mails a report, `alarm`
     tells people of an occurrence that was missed; both take a bounded time and raise nothing but `RobotradingError`
-    and `OSError`; what they return is for the log.
+    and `OSError`; what they return is for the log. `untold` are the reports of ended runs that should have become
+    letters and are none.
     """
 
     run: Callable[[Trade], Awaitable[SessionReport]]
@@ -75,6 +78,7 @@ class Helpers:
     epitaph: Callable[[Claim], SessionReport]
     deliver: Callable[[SessionReport], Awaitable[Sequence[str]]]
     alarm: Callable[[Missed], Awaitable[Sequence[str]]]
+    untold: Callable[[Sequence[Claim]], Sequence[SessionReport]] = lambda _ended: ()
 
 
 class Occasions:
@@ -229,6 +233,18 @@ class Occasions:
     async def told(self, seconds: float) -> None:
         """Wait for what people are still to be told, at most `seconds`; then it is left."""
         await _ended(self._telling, seconds)
+
+    async def tell_again(self) -> None:
+        """Deliver what an earlier life ended before it had drawn and posted it. Raises `LedgerError`.
+
+        A letter is posted once, whoever else delivers it just now.
+        """
+        found = await asyncio.to_thread(self._post.claims.occurrences, self._post.clock.now() - _NEWS)
+        reports = await asyncio.to_thread(self._helpers.untold, [one for one in found if one.finished_at is not None])
+
+        for report in reports:
+            log.warning("%s: nobody was told of it yet, and is now", report.run_id)
+            self._tell(self._helpers.deliver(report))
 
     async def take_over(self, decide: Callable[[Sequence[Claim]], Due]) -> None:
         """Start or name what another copy has claimed and does not work on any more. Raises `LedgerError`.

@@ -1,6 +1,7 @@
 """The outbox of a book, the ways out that a configuration has, and reports on their way through both.
 
-Entry points: `opened_outbox`, `postman_for`, `addresses_for`, `carriers_for`, `post_reports`.
+Entry points: `opened_outbox`, `postman_for`, `addresses_for`, `carriers_for`, `post_reports`,
+`untold_reports`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from robotrading.adapters.notify.nomail import missing
 from robotrading.adapters.notify.push import PushCarrier
 from robotrading.adapters.notify.push_urls import named
 from robotrading.config.model import Config
+from robotrading.domain.claims import Claim
 from robotrading.domain.messages import Address, Channel, Delivery, DeliveryState, Letter, LetterKind, Urgency
-from robotrading.domain.ports import Clock, Outbox
+from robotrading.domain.ports import Clock, Ledger, Outbox
 from robotrading.domain.report import Message, SessionReport
 from robotrading.service.post.postman import Carrier, Postman, Round
 from robotrading.service.post.postman import named as named_delivery
@@ -25,6 +27,8 @@ Opening = Callable[[], AbstractContextManager[Outbox]]
 """Opens the outbox for a block; raises `LedgerError`."""
 
 _PUSHED = frozenset({LetterKind.ALERT, LetterKind.TEST})
+_POSTED = 1000
+"""Among how many of the newest deliveries the letter of a run is looked for; a day has some dozens."""
 
 
 @contextmanager
@@ -60,7 +64,24 @@ def postman_for(config: Config, outbox: Outbox, clock: Clock, book: Book) -> Pos
 
 
 def report_letter(report: SessionReport, message: Message, clock: Clock) -> Letter:
-    return Letter(f"report:{report.run_id}", LetterKind.REPORT, Urgency.NORMAL, clock.now(), message)
+    return Letter(report_letter_id(report.run_id), LetterKind.REPORT, Urgency.NORMAL, clock.now(), message)
+
+
+def report_letter_id(run_id: str) -> str:
+    """The same for whoever delivers the report of a run, so that it is posted once."""
+    return f"report:{run_id}"
+
+
+def untold_reports(config: Config, outbox: Outbox, ledger: Ledger, ended: Sequence[Claim]) -> list[SessionReport]:
+    """Of ended occurrences the reports that should be letters and are none: their service died while it drew them.
+
+    Raises `LedgerError`.
+    """
+    if not addresses_for(config, LetterKind.REPORT):
+        return []
+    posted = {one.letter_id for one in outbox.deliveries(_POSTED)}
+    runs = [one.run_id for one in ended if report_letter_id(one.run_id) not in posted]
+    return [report for run_id in runs if (report := ledger.report(run_id)) is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_emb
 from robotrading.wiring.logs import log_command, log_program, log_service
 from robotrading.wiring.pace import share_pace
 from robotrading.wiring.people import People, speech_for
+from robotrading.wiring.post import untold_reports
 from robotrading.wiring.stored_pages import StoredPages, summaries_of
 from robotrading.wiring.timetable import TABLE
 
@@ -248,7 +249,10 @@ class _Parts:
         def epitaph(claim: Claim) -> SessionReport:
             return conclude_claim(claim, ledger, self.book.mode, SystemClock().now())
 
-        return Helpers(sessions.run, sessions.settled, ledger.report, epitaph, people.deliver, people.missed)
+        def untold(ended: Sequence[Claim]) -> Sequence[SessionReport]:
+            return untold_reports(self.config, opened.outbox, ledger, ended)
+
+        return Helpers(sessions.run, sessions.settled, ledger.report, epitaph, people.deliver, people.missed, untold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,11 @@ class World:
         def epitaph(claim: Claim) -> SessionReport:
             return conclude_claim(claim, ledger, "paper", self.clock.now())
 
-        return Occasions(post, list(WORDS), Helpers(run, settled, ledger.report, epitaph, deliver, alarm))
+        def untold(ended: Sequence[Claim]) -> Sequence[SessionReport]:
+            reports = (ledger.report(one.run_id) for one in ended if one.run_id not in self.delivered)
+            return [report for report in reports if report is not None]
+
+        return Occasions(post, list(WORDS), Helpers(run, settled, ledger.report, epitaph, deliver, alarm, untold))
 
     async def copy(self, holder: str, seconds: float) -> None:
         """One service for so long, then ended in peace; it looks after what others have left, too."""

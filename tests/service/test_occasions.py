@@ -185,3 +185,28 @@ def test_a_dead_run_of_a_session_that_is_switched_off_here_is_not_started(world:
 
     world.play(scene())
     assert ran(world) == ["crypto"]
+
+
+def test_a_report_that_an_earlier_life_had_no_time_to_post_is_delivered_by_the_next(world: World) -> None:
+    """The run and its occurrence have ended; what draws and posts was killed with the service."""
+
+    async def scene() -> None:
+        first = world.occasions("one")
+        assert await first.claim(DUE)
+        await first.start(DUE)
+        await ended(first)
+        assert len(world.delivered) == 1
+        world.delivered.clear()
+        second = world.occasions("one")
+        await second.tell_again()
+        await second.told(60)
+        await second.tell_again()
+        await second.told(60)
+        assert world.delivered == [str(world.started[0][0])], "once, and not again"
+        await asyncio.sleep(2 * 86_400.0)
+        world.delivered.clear()
+        await second.tell_again()
+        await second.told(60)
+        assert not world.delivered, "it is history by now"
+
+    world.play(scene())
