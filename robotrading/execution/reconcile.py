@@ -34,6 +34,10 @@ _SETTLED_BY_THEN = timedelta(hours=6)
 """How long after midnight of the exchange a day's orders are surely gone and its executions surely in the positions:
 past the extended hours, the broker's nightly reset and the gateway's restart."""
 
+_ASLEEP = (
+    "the broker lists it among the open orders as inactive: it does not work, and may come alive (shares are located "
+    "for it, or TWS asks a person to send it on), so cancel it there"
+)
 _SILENCE = "the broker lists it neither as open nor as completed, and tells of no execution"
 
 
@@ -122,13 +126,17 @@ def _folded(ticket: Ticket, events: Iterable[OrderEvent]) -> tuple[Ticket, tuple
 
 def _word(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEvent:
     """What the order lists, or else the positions, say of a ticket that its executions did not end."""
-    still_there = listed(ticket, evidence.open_orders)
-    if still_there is not None and not still_there.status.terminal:
-        return _event(ticket, EventKind.ACKNOWLEDGED, evidence, "", still_there.broker_id)
-    # A rejected order may stay among the open ones, as Inactive.
-    ended = listed(ticket, evidence.completed_orders) or still_there
-    if ended is None:
-        return _by_positions(ticket, evidence, around)
+    there, over = listed(ticket, evidence.open_orders), listed(ticket, evidence.completed_orders)
+    if there is not None and not there.status.terminal:
+        return _event(ticket, EventKind.ACKNOWLEDGED, evidence, "", there.broker_id)
+    if over is None and there is not None and there.status is TicketStatus.REJECTED:
+        return _event(ticket, EventKind.UNKNOWN, evidence, f"{_ASLEEP}; {_say(ticket)}", there.broker_id)
+    ended = over or there
+    return _by_positions(ticket, evidence, around) if ended is None else _by_end(ticket, evidence, ended)
+
+
+def _by_end(ticket: Ticket, evidence: Evidence, ended: BrokerOrder) -> OrderEvent:
+    """What the entry of an ended order says, as far as the executions told bear it out."""
     done = ended.status is TicketStatus.FILLED
     if done and ticket.fills and ended.filled == ticket.filled:
         # Sized in cash, an order is complete at another quantity than was reckoned; and of one whose executions the
@@ -142,8 +150,7 @@ def _word(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEve
             why = f"{why}; {_say(ticket, missing)}"
         return _event(ticket, EventKind.UNKNOWN, evidence, why, ended.broker_id)
     kind = _ENDS.get(ended.status, EventKind.UNKNOWN)
-    where = "the open orders, as rejected" if ended is still_there else "the completed orders"
-    return _event(ticket, kind, evidence, ended.reason or f"found among {where}", ended.broker_id)
+    return _event(ticket, kind, evidence, ended.reason or "the broker lists it as ended", ended.broker_id)
 
 
 def _by_positions(ticket: Ticket, evidence: Evidence, around: Around | None) -> OrderEvent:

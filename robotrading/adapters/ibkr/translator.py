@@ -179,7 +179,10 @@ class Translator:
         more was executed than the executions tell.
         """
         standing = self.standings[intent_id]
-        listed = {order.intent_id: order for order in (*completed, *still_open)}.get(intent_id)
+        there = next((order for order in still_open if order.intent_id == intent_id), None)
+        if there is not None and there.status is TicketStatus.REJECTED and refusal_code(standing) is None:
+            return SILENCE  # inactive, and nobody has refused it: until it is cancelled it may come alive
+        listed = there or next((order for order in completed if order.intent_id == intent_id), None)
         executed = sum((fill.quantity for fill in fills if fill.intent_id == intent_id), Decimal(0))
         kind = _settled(standing, listed, executed)
         if kind is None:

@@ -150,13 +150,26 @@ def test_what_is_missing_is_what_the_broker_has_executed_and_no_more(before, sta
 
 @pytest.mark.parametrize(
     ("status", "done", "after"),
-    [(S.REJECTED, 0, S.REJECTED), (S.CANCELLED, 0, S.CANCELLED), (S.REJECTED, 4, S.UNKNOWN), (S.FILLED, 10, S.UNKNOWN)],
+    [(S.CANCELLED, 0, S.CANCELLED), (S.CANCELLED, 4, S.UNKNOWN), (S.FILLED, 10, S.UNKNOWN)],
 )
 def test_an_order_that_is_dead_among_the_open_ones_does_not_work(status, done, after):
-    """A rejected one stays there as Inactive: 'still working' would not be true, and would block its instrument."""
+    """'Still working' would not be true, and would block its instrument."""
     found = settled(ticket(BUY, K.SENT), evidence((listed(BUY, status, done),)))
     assert found.status is after
     assert found.reason
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_an_inactive_order_among_the_open_ones_may_come_alive_and_stays_in_doubt(days):
+    """Who takes it for rejected orders the same again, and has both when TWS is told to send it on."""
+    found = replace(evidence((listed(BUY, S.REJECTED),)), at=NOW + timedelta(days=days))
+    after = settled(ticket(BUY, K.SENT), found)
+    assert after.status is S.UNKNOWN
+    assert "may come alive" in after.reason
+    assert "--not-filled" in after.reason
+    assert settled(after, evidence((), (listed(BUY, S.REJECTED),))).status is S.REJECTED, (
+        "among the completed it is over"
+    )
 
 
 def test_a_dead_order_among_the_open_ones_gives_way_to_its_completed_self():

@@ -255,7 +255,7 @@ SETTLED: list[tuple[str, TicketStatus | None, bool, int | None, int, list[EventK
     ("open and new", TicketStatus.WORKING, False, 110, 0, [EventKind.ACKNOWLEDGED]),
     ("open and known", TicketStatus.PARTIAL, True, 201, 4, []),
     ("on its way", TicketStatus.SENT, False, None, 0, []),
-    ("inactive", TicketStatus.REJECTED, False, 201, 0, [EventKind.REJECTED]),
+    ("inactive, refused", TicketStatus.REJECTED, False, 201, 0, [EventKind.REJECTED]),
     ("cancelled at once, with a refusal", TicketStatus.CANCELLED, False, 110, 0, [EventKind.REJECTED]),
     ("cancelled at once, without", TicketStatus.CANCELLED, False, None, 0, [EventKind.CANCELLED]),
     ("cancelled after working", TicketStatus.CANCELLED, True, 201, 0, [EventKind.CANCELLED]),
@@ -269,6 +269,16 @@ SETTLED: list[tuple[str, TicketStatus | None, bool, int | None, int, list[EventK
     ("nowhere, cancel not found", None, False, 10147, 0, [EventKind.UNKNOWN]),
     ("nowhere, nothing said", None, False, None, 0, [EventKind.UNKNOWN]),
 ]
+
+
+@pytest.mark.parametrize(("code", "expected"), [(None, []), (399, []), (201, [EventKind.REJECTED])])
+def test_an_inactive_order_that_nobody_has_refused_is_neither_alive_nor_over(code, expected) -> None:
+    """Shares are located for it, or TWS waits for a person: it is waited for, then cancelled like any other."""
+    translator = desk()
+    if code is not None:
+        translator.standings[REF].heard(code, "said")
+    assert kinds(translator.settle(REF, [listed(TicketStatus.REJECTED)], [], [], NOW)) == expected
+    assert kinds(desk().settle(REF, [], [listed(TicketStatus.REJECTED)], [], NOW)) == [EventKind.REJECTED], "completed"
 
 
 @pytest.mark.parametrize(("case", "status", "acknowledged", "code", "executed", "expected"), SETTLED)
