@@ -27,6 +27,8 @@ CASES = {
     "file from the environment": (["run"], {"ROBOTRADING_CONFIG": "none.yaml"}, 2, "none.yaml: there is no such file"),
     "a plan for all": (["run", "--plan", "4a26"], {}, 2, "--plan HASH belongs to one session"),
     "live by one word": (["run"], {"USE_PAPER": "false"}, 2, "embedded cannot trade live"),
+    "a gateway for everybody": (["gateway", "--host", ""], {}, 2, "--host '' names no address"),
+    "a gateway for all networks": (["gateway", "--host", " "], {}, 2, "--host ' ' names no address"),
     "state that cannot be made": (["status"], {"ROBOTRADING_STATE_DIR": "/dev/null/x"}, 4, "/dev/null/x"),
     "a job that is none": (["session", "none.json"], {}, 4, "none.json: not a session job"),
 }

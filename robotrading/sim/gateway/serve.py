@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeVar
 
-from robotrading.domain.errors import RobotradingError
+from robotrading.domain.errors import ConfigError, RobotradingError
 from robotrading.sim.gateway.server import GatewayServer
 
 T = TypeVar("T")
@@ -24,7 +24,13 @@ class GatewayError(RobotradingError):
 
 
 async def start(server: GatewayServer, host: str, port: int) -> int:
-    """Start and return the port. Raises `GatewayError` when the address cannot be had, `StateError`."""
+    """Start and return the port.
+
+    Raises `ConfigError` for a host without a name (it would mean every network), `GatewayError` when the address cannot
+    be had, `StateError`.
+    """
+    if not host.strip():
+        raise ConfigError(f"--host {host!r} names no address, and would mean all of them; write --host 127.0.0.1")
     try:
         return await server.start(host, port)
     except OSError as error:
