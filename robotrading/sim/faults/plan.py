@@ -136,13 +136,27 @@ def _lean(fault: Fault) -> dict[str, Any]:
 def plan_from_json(content: bytes, source: str = "fault plan") -> FaultPlan:
     """ConfigError, naming `source`, for what is no plan."""
     try:
+        given = msgspec.json.decode(content)
+        if wrong := _wrong_name(given):
+            raise ConfigError(f"{source}: not a fault plan: {wrong}")
         plan = msgspec.json.decode(content, type=FaultPlan)
-        strange = _strangers(msgspec.json.decode(content))
+        strange = _strangers(given)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{source}: not a fault plan: {error}; {_FORM}") from error
     if strange:
         raise ConfigError(f"{source}: not a fault plan: {strange!r} is no key of it; {_FORM}")
     return plan
+
+
+def _wrong_name(given: Any) -> str:
+    """The first kind or trigger that is none, with those that there are; '' where there is no such."""
+    faults = given.get("faults") if isinstance(given, dict) else None
+    for number, fault in enumerate(faults if isinstance(faults, list) else (), 1):
+        for key, names, what in (("kind", FaultKind, "is no kind of fault"), ("on", Trigger, "sets nothing off")):
+            name = fault.get(key) if isinstance(fault, dict) else None
+            if isinstance(name, str) and name not in set(names):
+                return f"fault {number}: {name!r} {what}; there are {', '.join(names)}"
+    return ""
 
 
 def _strangers(given: dict[str, Any]) -> str:

@@ -108,6 +108,15 @@ def test_a_bad_file_gives_one_clear_message(content: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_kind_or_trigger_that_is_none_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigError, match="fault 2: 'drops' is no kind of fault; there are ") as kind:
+        plan_from_json(b'{"faults": [{"kind": "drop", "on": "submit"}, {"kind": "drops", "on": "submit"}]}')
+    assert all(f" {name}," in f"{kind.value}," for name in FaultKind)
+    with pytest.raises(ConfigError, match="fault 1: 'submitted' sets nothing off; there are ") as trigger:
+        plan_from_json(b'{"faults": [{"kind": "drop", "on": "submitted"}]}')
+    assert all(f" {name}," in f"{trigger.value}," for name in Trigger)
+
+
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_no_bytes_make_anything_but_a_plan_or_that_message(content: bytes) -> None:
     with contextlib.suppress(ConfigError):
