@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from robotrading import __version__
 from robotrading.cli import (
@@ -32,8 +33,20 @@ from robotrading.cli import (
     summary,
 )
 
+
+class _Commands(TyperGroup):
+    """The commands; an interrupt, of which typer would make a silent exit, is told."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(_interrupted(interrupt)) from None
+
+
 app = typer.Typer(
     name="robotrading",
+    cls=_Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -93,7 +106,7 @@ app.command("serve-gateway", hidden=True)(serve.serve_gateway)
 
 def main() -> None:
     """Run the command line; our own errors are one message and an exit code, never a traceback."""
-    from robotrading.cli.exits import Exit, for_error  # noqa: PLC0415
+    from robotrading.cli.exits import for_error  # noqa: PLC0415
     from robotrading.domain.errors import RobotradingError  # noqa: PLC0415
 
     _accept_every_character()
@@ -104,9 +117,16 @@ def main() -> None:
     except RobotradingError as error:
         sys.stderr.write(f"robotrading: {error}\n")
         raise SystemExit(for_error(error)) from error
-    except KeyboardInterrupt:
-        sys.stderr.write("robotrading: interrupted\n")
-        raise SystemExit(Exit.INTERRUPTED) from None
+    except KeyboardInterrupt as interrupt:  # before a command was called
+        raise SystemExit(_interrupted(interrupt)) from None
+
+
+def _interrupted(interrupt: KeyboardInterrupt) -> int:
+    """Say so, with what the one who was interrupted has to add; the exit code."""
+    from robotrading.cli.exits import Exit  # noqa: PLC0415
+
+    sys.stderr.write("; ".join(["robotrading: interrupted", *map(str, interrupt.args)]) + "\n")
+    return Exit.INTERRUPTED
 
 
 def _accept_every_character() -> None:

@@ -22,14 +22,21 @@ def warn_if_running(orders: Orders) -> None:
 
 
 def confirmed(question: str, *, yes: bool) -> None:
-    """Go on only with a typed 'yes', or `--yes`. Raises `RobotradingError`, and `ConfigError` where nobody can type."""
+    """Go on only with a typed 'yes', or `--yes`.
+
+    Raises `RobotradingError`, `ConfigError` where nobody can type, and `KeyboardInterrupt` with what there is to add.
+    """
     from robotrading.domain.errors import ConfigError, RobotradingError  # noqa: PLC0415
 
     if yes:
         return
-    sys.stderr.write(f"{question}\nType yes to record this: ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
+    try:
+        sys.stderr.write(f"{question}\nType yes to record this: ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        raise KeyboardInterrupt("nothing was recorded") from None
     if not answer:
         raise ConfigError("nobody is there to confirm it; add --yes. Nothing was recorded")
     if answer.strip().lower() != "yes":
