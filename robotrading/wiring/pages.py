@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from robotrading.adapters.ledger.stored import storable
 from robotrading.adapters.notify.files import write_message, write_report_files
 from robotrading.config.model import Config
 from robotrading.domain.errors import ConfigError
@@ -94,7 +95,7 @@ def stored_report(orders: Orders, run: str = "last") -> SessionReport:
     with book_for(load_config(orders), orders).ledger() as ledger:
         ended = ledger.ended(_RECENT)
         matching = [one.run_id for one in ended if run == "last" or run in one.run_id]
-        run_id = matching[0] if run == "last" and matching else run
+        run_id = matching[0] if run == "last" and matching else storable(run)
         found = ledger.report(run_id)
         if found is None and len(matching) == 1:
             found = ledger.report(matching[0])

@@ -16,6 +16,7 @@ from decimal import Decimal
 from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.ledger.database import open_database
 from robotrading.adapters.ledger.positions import SqlPositionBook
+from robotrading.adapters.ledger.stored import storable
 from robotrading.domain.audit import AuditEntry
 from robotrading.domain.book import Account, Holding, Position
 from robotrading.domain.claims import Lease
@@ -96,7 +97,7 @@ def ticket_of(orders: Orders, intent_id: str) -> Ticket:
 
 
 def _ticket(ledger: Ledger, intent_id: str) -> Ticket:
-    ticket = ledger.ticket(intent_id)
+    ticket = ledger.ticket(storable(intent_id))
     if ticket is None:
         raise ConfigError(f"there is no order {intent_id!r} in this ledger; `robotrading resolve` lists those in doubt")
     return ticket
@@ -105,6 +106,7 @@ def _ticket(ledger: Ledger, intent_id: str) -> Ticket:
 def resolve(orders: Orders, intent_id: str, word: Word) -> Ticket:
     """Record what became of an order and return its ticket. Raises `ConfigError` when that cannot be, `LedgerError`."""
     now = SystemClock().now()
+    word = replace(word, who=storable(word.who), reason=storable(word.reason))
     with _book(orders).ledger() as ledger:
         ticket = _ticket(ledger, intent_id)
         events = events_of(ticket, word, ledger.events(intent_id), now)

@@ -150,6 +150,27 @@ def test_a_word_of_nothing_frees_the_instrument(book):
         assert not ledger.open_tickets()
 
 
+def test_a_reason_in_letters_that_no_engine_keeps_is_taken(book):
+    """From a terminal of another alphabet: bytes that are no UTF-8 come as halves of surrogate pairs."""
+    lose(book)
+    look(book, 17)
+    says("resolve", ORDER, "--not-filled", "--reason", "caf\udce9", "--yes")
+    assert ticket(book).reason == f"not filled, says {who()}: caf?"
+    assert audit(book)[0].after == ticket(book).reason
+    words = ("positions", "set", "ALPHA", "5", "--owner", "equities", "--cost", "1", "--reason", "caf\udce9", "--yes")
+    says(*words)
+    says("positions", "forget", "ALPHA", "--owner", "equities", "--reason", "caf\udce9", "--yes")
+    assert [line.after for line in audit(book) if line.what == "reason"] == ["caf?", "caf?"]
+
+
+def test_an_id_in_letters_that_no_engine_keeps_is_unknown_and_the_ledger_is_not_blamed(book):
+    lose(book)
+    look(book, 17)
+    for words in (("resolve", "caf\udce9", "--not-filled", "--yes"), ("report", "caf\udce9")):
+        with pytest.raises(ConfigError, match=r"there is no .*caf\\udce9"):
+            says(*words)
+
+
 def test_only_a_typed_yes_counts(book):
     lose(book)
     with pytest.raises(RobotradingError, match="not confirmed"):
