@@ -51,7 +51,7 @@ def listed(orders: Orders, limit: int, *, unsent: bool) -> Sequence[Delivery]:
 
 
 def shown(orders: Orders, letter_id: str) -> tuple[Letter, Sequence[Delivery]]:
-    """A letter and its ways. Raises `RobotradingError` for an unknown one."""
+    """A letter and its ways. Raises `ConfigError` for an unknown one."""
     with opened_outbox(_book(orders)) as outbox:
         found = _found(outbox, letter_id)
         letter = outbox.letter(found)
@@ -144,7 +144,7 @@ def _round(config: Config, book: Book, *, hurry: bool = False) -> Round:
 
 
 def _found(outbox: Outbox, words: str) -> str:
-    """A letter's id, by the whole or by a part that no other has."""
+    """A letter's id, by the whole or by a part that no other has. Raises `ConfigError` for an unknown one."""
     known = dict.fromkeys(one.letter_id for one in outbox.deliveries(_SEARCHED))
     if words in known:
         return words
@@ -152,8 +152,8 @@ def _found(outbox: Outbox, words: str) -> str:
     if len(close) == 1:
         return close[0]
     if close:
-        raise RobotradingError(f"{words!r} is part of {len(close)} messages' ids, e.g. {close[0]} and {close[1]}")
-    raise RobotradingError(f"there is no message {words!r}; `robotrading messages` lists them")
+        raise ConfigError(f"{words!r} is part of {len(close)} messages' ids, e.g. {close[0]} and {close[1]}")
+    raise ConfigError(f"there is no message {words!r}; `robotrading messages` lists them")
 
 
 def _nobody(config: Config, channels: Collection[Channel]) -> str:

@@ -182,7 +182,7 @@ def test_what_was_given_up_can_be_sent_by_hand(desk: Desk):
 def test_an_unknown_message_is_told_with_the_way_out(desk: Desk):
     for words in (["show", "x"], ["retry", "x"]):
         done = desk.ask("messages", *words)
-        assert (done.returncode, "`robotrading messages` lists them" in done.stderr) == (4, True)
+        assert (done.returncode, "`robotrading messages` lists them" in done.stderr) == (2, True)
     assert desk.ask("messages").stdout == "There is no message yet.\n"
     assert desk.ask("messages", "-u").stdout == "No message waits or was given up.\n"
 
