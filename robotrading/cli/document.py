@@ -59,6 +59,7 @@ A report:
 | `tickets` | each order: its `intent`, `status` and `fills` |
 | `owned`, `protected`, `account` | what the bot owns, what it leaves alone, the account as the broker told it |
 | `currency` | of all amounts |
+| `trade` | false of a mere plan, which counts as no run of its session |
 
 `status --json` prints one object:
 

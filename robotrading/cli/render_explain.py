@@ -32,7 +32,10 @@ def history_view(found: Sequence[Ended], again: str = "", elsewhere: str = "") -
     for one in found:
         outcome = Text(one.outcome.value.replace("_", " "), style=COLOURS[one.outcome], no_wrap=True)
         shown.add_row(
-            Text(f"{one.finished_at:%Y-%m-%d %H:%M}", no_wrap=True), text(one.mode), outcome, text(one.run_id)
+            Text(f"{one.finished_at:%Y-%m-%d %H:%M}", no_wrap=True),
+            text(one.mode if one.trade else f"{one.mode}, plan"),
+            outcome,
+            text(one.run_id),
         )
     return Group(shown, text(f"One of them: robotrading report RUN{again}"))
 
@@ -41,7 +44,7 @@ def explain_view(found: Explanation) -> RenderableType:
     """The answer first, then every station on the way from prices to orders."""
     head = Text.assemble(
         (f" {text(found.symbol).plain} ", "bold reverse"),
-        f" {found.kind.value} {found.trading_date}  {text(found.mode).plain}  ",
+        f" {found.kind.value} {found.trading_date}  {text(found.mode).plain}{'' if found.trade else ', plan'}  ",
         (found.outcome.value.replace("_", " "), f"bold {COLOURS[found.outcome]}"),
     )
     parts: list[RenderableType] = ["", head, Padding(text(found.answer, "bold"), _INDENT)]

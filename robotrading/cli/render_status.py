@@ -62,7 +62,8 @@ def _runs(runs: tuple[SessionReport, ...], try_this: str) -> tuple[RenderableTyp
     shown = table(("Last runs", "l"), ("Day", "l"), ("Outcome", "l"), ("", "l"))
     for run in runs:
         outcome = Text(run.outcome.value.replace("_", " "), style=COLOURS[run.outcome], no_wrap=True)
-        shown.add_row(run.kind.value, Text(str(run.trading_date), no_wrap=True), outcome, text(run.verdict))
+        kind = run.kind.value if run.trade else f"{run.kind.value}, plan"
+        shown.add_row(kind, Text(str(run.trading_date), no_wrap=True), outcome, text(run.verdict))
     return (shown,)
 
 

@@ -134,7 +134,11 @@ class Broker(Protocol):
 class Ledger(Protocol):
     """The journal. What a method has returned from is on the disk. Raises `LedgerError`."""
 
-    def start_run(self, run_id: str, kind: AssetClass, trading_date: date, mode: str, at: datetime) -> None: ...
+    def start_run(  # noqa: PLR0913  a run's beginning in full
+        self, run_id: str, kind: AssetClass, trading_date: date, mode: str, at: datetime, *, trade: bool = True
+    ) -> None:
+        """A run has begun; without `trade` it is a mere plan."""
+        ...
 
     def finish_run(self, report: SessionReport) -> None:
         """Store the report and close the run; a second report for a run replaces nothing and raises."""
@@ -149,7 +153,7 @@ class Ledger(Protocol):
         ...
 
     def ended(self, limit: int = 30) -> Sequence[Ended]:
-        """The newest runs that have a report, newest first; cheap, whatever the size of their reports."""
+        """The newest runs that have a report, plans too, newest first; cheap, whatever the size of their reports."""
         ...
 
     def report(self, run_id: str) -> SessionReport | None:

@@ -52,18 +52,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A run that has begun: all that the ledger knows of it before it has a report."""
+    """A run that has begun: all that the ledger knows of it before it has a report. `trade`: false of a mere plan."""
 
     run_id: str
     kind: AssetClass
     mode: str
     trading_date: date
     started_at: datetime
+    trade: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that has its report, without it."""
+    """A run that has its report, without it. `trade`: false of a mere plan, which is no run of its session."""
 
     run_id: str
     kind: AssetClass
@@ -71,13 +72,15 @@ class Ended:
     started_at: datetime
     finished_at: datetime
     outcome: Outcome
+    trade: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
     """Everything one session run did and left undone. Exactly one is stored per run, also when the run failed.
 
-    `mode` says which wiring it was (`paper`, `live`, `rehearsal`, `demo`, `plan`). Money is in `currency`.
+    `mode` says which wiring it was (`paper`, `live`, `rehearsal`, `demo`). Money is in `currency`. `trade`: false of a
+    mere plan, which is no run of its session.
     """
 
     run_id: str
@@ -99,6 +102,7 @@ class SessionReport:
     protected: tuple[Position, ...] = ()
     account: Account | None = None
     currency: str = "USD"
+    trade: bool = True
 
     @property
     def skips(self) -> tuple[Skip, ...]:

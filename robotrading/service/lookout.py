@@ -179,7 +179,8 @@ class Reader:
     def _last_runs(
         self, ended: Sequence[Ended], calendar: Calendar | None, hearers: Hearers
     ) -> Mapping[AssetClass, LastRun]:
-        """The newest run of each session; new reports are decoded and told of."""
+        """The newest run of each session; new reports are decoded and told of. A mere plan is no run."""
+        ended = [run for run in ended if run.trade]
         if calendar is not None and not self._dated:
             self._dated = True
             self._known.clear()  # how old their prices were could not be said

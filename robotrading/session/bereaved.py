@@ -62,6 +62,7 @@ def _unstored(end: End, occasion: Occasion, error: LedgerError) -> SessionReport
             StepResult("process", end.seconds, error=end.story),
             StepResult("ledger", 0.0, error=str(error)),
         ),
+        trade=end.job.trade,
     )
 
 
@@ -115,6 +116,7 @@ def conclude_begun(begun: Begun, ledger: Ledger, at: datetime) -> SessionReport:
         steps=(StepResult("process", 0.0, error=story),),
         tickets=tickets,
         owned=tuple(ledger.positions(begun.kind)),
+        trade=begun.trade,
     )
     ledger.finish_run(report)
     return report
@@ -135,6 +137,7 @@ def report_for(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
         steps=(StepResult("process", end.seconds, error=end.story),),
         tickets=tickets,
         owned=tuple(ledger.positions(end.job.kind)),
+        trade=end.job.trade,
     )
 
 

@@ -42,7 +42,7 @@ _DAYS_TO_LOOK_AHEAD = 8
 async def run_session(spec: RunSpec, world: World) -> SessionReport:
     """Run one session to its report, which is in the ledger when this returns. Raises `LedgerError` alone."""
     draft = Draft(spec, world.clock, world.clock.now(), leash=world.leash)
-    world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at)
+    world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at, trade=spec.trade)
     book = TicketBook(world.ledger)
     world.broker.subscribe(book)
     reach = _reach(spec, world, book)

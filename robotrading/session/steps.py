@@ -127,6 +127,7 @@ class Draft:
             protected=self.protected,
             account=self.account,
             currency=self.spec.capital.currency,
+            trade=self.spec.trade,
         )
         return replace(report, verdict=verdict(report, self.closed))
 

@@ -53,7 +53,8 @@ class Order:
 class Explanation:
     """From prices to orders. `age_days` is in calendar days, from the last bar to the trading date.
 
-    `answer` is the short of it in a sentence; `skips` are those that name the symbol, in the order of the steps.
+    `answer` is the short of it in a sentence; `trade` is false of a mere plan; `skips` are those that name it, in
+    the order of the steps.
     """
 
     symbol: str
@@ -78,6 +79,7 @@ class Explanation:
     orders: tuple[Order, ...] = ()
     owned: tuple[Position, ...] = ()
     protected: tuple[Position, ...] = ()
+    trade: bool = True
 
 
 def explained(orders: Orders, symbol: str, run: str = "") -> Explanation:
@@ -147,6 +149,7 @@ def explain(report: SessionReport, symbol: str, ledger: Ledger) -> Explanation:
         run_id=report.run_id,
         kind=report.kind,
         mode=report.mode,
+        trade=report.trade,
         trading_date=report.trading_date,
         finished_at=report.finished_at,
         outcome=report.outcome,

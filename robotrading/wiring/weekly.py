@@ -192,7 +192,7 @@ def _runs(ended: Iterable[Ended], begin: datetime) -> tuple[KindRuns, ...]:
     recent = [one for one in ended if one.started_at >= begin]
     made = []
     for kind in AssetClass:
-        own = [one for one in recent if one.kind is kind]
+        own = [one for one in recent if one.kind is kind and one.trade]
         if own:
             outcomes = Counter(one.outcome for one in own)
             ordered = {outcome: outcomes[outcome] for outcome in Outcome if outcomes[outcome]}

@@ -31,9 +31,10 @@ from robotrading.adapters.ledger.tables import metadata
 from robotrading.domain.alerts import Finding
 from robotrading.domain.claims import Lease
 from robotrading.domain.errors import LedgerError
+from robotrading.domain.instrument import AssetClass
 from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Urgency, Waiting
 from robotrading.domain.orders import EventKind, Side, Ticket, TicketStatus
-from robotrading.domain.report import Message
+from robotrading.domain.report import Message, Outcome, SessionReport
 from robotrading.execution.lifecycle import replay
 
 
@@ -187,6 +188,23 @@ def test_a_second_version_s_ledger_is_carried_over_and_can_tell(bare_url: str, e
         assert check(database, NOW) == ()
     with closing(open_database(bare_url)) as database:
         assert SqlOutbox(database).letter("report:run-1") == letter, "opening it again changes nothing"
+
+
+def test_what_ran_before_plans_were_told_apart_counts_as_a_run(bare_url: str, engine: Engine) -> None:
+    migrate_to(engine, "0003")
+    old = SessionReport("old", AssetClass.EQUITIES, "paper", DAY, NOW, NOW, Outcome.DONE, "Done.")
+    body = json.loads(msgspec.json.encode(old))
+    del body["trade"]
+    row = {"day": DAY.isoformat(), "at": NOW.isoformat(timespec="microseconds"), "body": json.dumps(body)}
+    into = "INSERT INTO session_runs (run_id, kind, trading_date, mode, started_at, finished_at, outcome, report)"
+    with engine.begin() as connection:
+        written = " VALUES (:id, 'equities', :day, 'paper', :at, {}"
+        connection.execute(text(into + written.format(":at, 'done', :body)")), {**row, "id": "old"})
+        connection.execute(text(into + written.format("NULL, NULL, NULL)")), {**row, "id": "dead"})
+    with closing(open_ledger(bare_url)) as ledger:
+        assert [(one.run_id, one.trade) for one in ledger.ended()] == [("old", True)]
+        assert [(one.run_id, one.trade) for one in ledger.unreported(AssetClass.EQUITIES)] == [("dead", True)]
+        assert ledger.report("old") == old
 
 
 def test_a_third_migration_that_fails_leaves_the_second_version_whole(bare_url: str, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ import pytest
 from robotrading.adapters.ledger.store import SqlLedger, open_ledger
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.report import Outcome, SessionReport
+from robotrading.session.bereaved import conclude_begun
 
 AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -38,6 +40,21 @@ def test_runs_that_have_ended_are_told_newest_first_without_their_reports(ledger
     assert [one.run_id for one in found] == ["run-4", "run-3", "run-2"]
     assert [one.outcome for one in found] == [Outcome.DONE, Outcome.FAILED, Outcome.DONE]
     assert found[0].finished_at == report(4).finished_at
+
+
+def test_a_plan_is_told_from_a_run_from_its_beginning_on(ledger: SqlLedger) -> None:
+    """While it goes on, when it has ended, and when somebody else had to end it; what an older version wrote is a run."""
+    day = date(2026, 11, 20)
+    ledger.start_run("plan", AssetClass.CRYPTO, day, "paper", AT, trade=False)
+    ledger.start_run("run", AssetClass.CRYPTO, day, "paper", AT + timedelta(minutes=1))
+    begun = {one.run_id: one for one in ledger.unreported(AssetClass.CRYPTO)}
+    assert {name: one.trade for name, one in begun.items()} == {"plan": False, "run": True}
+    conclude_begun(begun["plan"], ledger, AT + timedelta(hours=1))
+    ledger.finish_run(replace(report(3), run_id="direct", trade=False))
+    assert {one.run_id: one.trade for one in ledger.ended()} == {"plan": False, "direct": False}
+    found = ledger.report("plan")
+    assert found is not None
+    assert not found.trade
 
 
 def test_a_run_has_its_report_or_none(ledger: SqlLedger) -> None:

@@ -50,14 +50,14 @@ class World:
     def reader(self) -> Reader:
         return Reader(self.place, self.clock, self.ledger, SqlPositionBook(self.database), SqlClaims(self.database))
 
-    def ran(self, kind: AssetClass, ago: float, outcome: Outcome = Outcome.DONE) -> None:
-        """A run that began so many hours ago."""
+    def ran(self, kind: AssetClass, ago: float, outcome: Outcome = Outcome.DONE, *, trade: bool = True) -> None:
+        """A run that began so many hours ago; a mere plan without `trade`."""
         at = NOW - timedelta(hours=ago)
         sources = (SOURCE,) if kind is EQUITIES else ()
         run_id = f"{kind}-{ago}"
-        self.ledger.start_run(run_id, kind, at.date(), "paper", at)
+        self.ledger.start_run(run_id, kind, at.date(), "paper", at, trade=trade)
         self.ledger.finish_run(
-            SessionReport(run_id, kind, "paper", at.date(), at, at, outcome, "said", sources=sources)
+            SessionReport(run_id, kind, "paper", at.date(), at, at, outcome, "said", sources=sources, trade=trade)
         )
 
     def session(self, kind: AssetClass) -> SessionFacts:
@@ -106,6 +106,30 @@ async def test_a_run_that_failed_is_not_forgotten_behind_many_of_another_session
     await world.lookout.look(reader)
     assert world.level("session equities") is Level.FINE
     assert world.counted == []
+
+
+@pytest.mark.parametrize("began", [1, -1], ids=["before the service", "while the service ran"])
+@pytest.mark.parametrize(
+    ("run", "plan", "level"),
+    [(Outcome.FAILED, Outcome.DONE, Level.CRITICAL), (Outcome.DONE, Outcome.FAILED, Level.FINE)],
+    ids=["a failed run stays one", "a failed plan is none"],
+)
+async def test_a_plan_made_beside_the_service_is_no_run(
+    world: World, run: Outcome, plan: Outcome, level: Level, began: float
+) -> None:
+    """Health, alerts, metrics and the page go by these facts; the list of reports shows the plan, marked."""
+    world.ran(EQUITIES, 20, run)
+    world.ran(EQUITIES, began, plan, trade=False)
+    world.ran(CRYPTO, began, plan, trade=False)
+    await world.lookout.look(world.reader())
+    facts = world.session(EQUITIES)
+    assert facts.last is not None
+    assert facts.last.run_id == f"{EQUITIES}-20"
+    assert (facts.last_good_at is None) is (run is Outcome.FAILED)
+    assert world.level("session equities") is level
+    assert world.session(CRYPTO).last is None
+    assert world.counted == []
+    assert [one.trade for one in world.lookout.facts.book.ended] == [False, False, True]
 
 
 async def test_the_ledger_is_read_by_one_thread_at_a_time(world: World) -> None:

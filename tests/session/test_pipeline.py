@@ -113,6 +113,16 @@ def test_every_run_is_stored_as_it_was_returned(bench):
     assert list(bench.ledger.last_reports(1)) == [report]
 
 
+def test_a_plan_is_stored_as_one_also_where_it_died(bench):
+    bench.run(EQ)
+    bench.run(EQ, trade=False)
+    assert [one.trade for one in bench.ledger.last_reports(2)] == [False, True]
+    assert [one.trade for one in bench.ledger.ended(2)] == [False, True]
+    with pytest.raises(LedgerError):
+        bench.run(EQ, trade=False, world=bench.world(ledger=Failing(bench.ledger, "finish_run", DISK_FULL)))
+    assert [begun.trade for begun in bench.ledger.unreported(EQ)] == [False]
+
+
 # Plans ----------------------------------------------------------------------------------------------------------------
 
 

@@ -26,12 +26,15 @@ from report_worlds import (
 
 from robotrading.adapters.ledger.database import open_database
 from robotrading.adapters.ledger.store import SqlLedger
+from robotrading.adapters.notify.report import report_text
 from robotrading.cli.out import console, rendered
 from robotrading.cli.render_explain import explain_view, history_view
+from robotrading.cli.render_status import status_view
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import EventKind, OrderEvent, Ticket, TicketStatus
-from robotrading.domain.report import Outcome, SessionReport, StepResult
+from robotrading.domain.report import Ended, Outcome, SessionReport, StepResult
 from robotrading.domain.skip import Skip
+from robotrading.session.state import State
 from robotrading.wiring.explain import explain, newest
 
 
@@ -145,6 +148,21 @@ def test_it_fits_eighty_columns_whatever_is_in_it(make, ledger: SqlLedger, monke
         text = rendered(console(), explain_view(explain(made, symbol, ledger)))
         assert max(map(len, text.splitlines())) <= 80
         assert all(char.isprintable() for char in text.replace("\n", ""))
+
+
+def test_a_plan_is_marked_as_one_wherever_it_is_shown(ledger: SqlLedger):
+    made = replace(good_day(), trade=False)
+    symbol = made.plan.lines[0].instrument.symbol
+    ended = [
+        Ended(one.run_id, one.kind, one.mode, one.started_at, one.finished_at, one.outcome, one.trade)
+        for one in (made, good_day())
+    ]
+    marked = f"{made.mode}, plan"
+    assert marked in rendered(console(), explain_view(explain(made, symbol, ledger)))
+    assert rendered(console(), history_view(ended)).count(marked) == 1
+    assert marked in report_text(made)
+    state = State(made.mode, "here", "", (made, good_day()), (), ())
+    assert rendered(console(), status_view(state, "this")).count(f"{made.kind}, plan") == 1
 
 
 def test_an_empty_history_says_what_to_try():

@@ -124,6 +124,13 @@ def test_the_figures_are_those_of_the_ledger(week: Orders, config: Config):
     assert (found.worth, found.account_id, found.currency) == (D(120070), ACCOUNT, "USD")
 
 
+def test_a_plan_is_no_run_of_the_week(week: Orders, config: Config):
+    with book_for(config, week).ledger() as ledger:
+        made = report(Outcome.FAILED, run_id="a-plan", started_at=at(WEDNESDAY, 50), trade=False)
+        ledger.finish_run(made)
+    assert [one.outcomes for one in week_of(config, week, SATURDAY).runs] == [{Outcome.DONE: 3}]
+
+
 def test_a_loss_beside_a_payment_is_told_by_the_prices_of_the_plans(orders: Orders, config: Config):
     """1,500 came in while the shares fell by 1,000: the value alone, 500 more, would say that nothing did."""
     with book_for(config, orders).ledger() as ledger:

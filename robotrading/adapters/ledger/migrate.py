@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from robotrading.adapters.ledger.words import cause, place
 from robotrading.domain.errors import LedgerError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

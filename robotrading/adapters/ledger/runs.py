@@ -33,6 +33,7 @@ _ENDED = (
         session_runs.c.started_at,
         session_runs.c.finished_at,
         session_runs.c.outcome,
+        session_runs.c.trade,
     )
     .where(session_runs.c.finished_at.is_not(None))
     .order_by(session_runs.c.started_at.desc(), session_runs.c.run_id.desc())
@@ -53,15 +54,22 @@ class Runs:
 
     _database: Database
 
-    def start_run(self, run_id: str, kind: AssetClass, trading_date: date, mode: str, at: datetime) -> None:
+    def start_run(  # noqa: PLR0913  a run's beginning in full
+        self, run_id: str, kind: AssetClass, trading_date: date, mode: str, at: datetime, *, trade: bool = True
+    ) -> None:
         with self._database.transaction() as connection:
             if connection.execute(_RUN, {"of": run_id}).first() is not None:
                 raise LedgerError(f"run {run_id} has started already; a run has an id of its own")
             row = {"run_id": run_id, "kind": kind.value, "trading_date": trading_date, "mode": mode, "started_at": at}
-            connection.execute(_ADD_RUN, row)
+            connection.execute(_ADD_RUN, {**row, "trade": trade})
 
     def finish_run(self, report: SessionReport) -> None:
-        end = {"finished_at": report.finished_at, "outcome": report.outcome.value, "report": as_text(report)}
+        end = {
+            "finished_at": report.finished_at,
+            "outcome": report.outcome.value,
+            "report": as_text(report),
+            "trade": report.trade,
+        }
         with self._database.transaction() as connection:
             run = connection.execute(_RUN, {"of": report.run_id}).first()
             if run is not None and run.finished_at is not None:
@@ -78,7 +86,7 @@ class Runs:
                 .where(session_runs.c.kind == kind.value, session_runs.c.finished_at.is_(None))
                 .order_by(session_runs.c.started_at, session_runs.c.run_id)
             ).all()
-        return [Begun(row.run_id, kind, row.mode, row.trading_date, row.started_at) for row in rows]
+        return [Begun(r.run_id, kind, r.mode, r.trading_date, r.started_at, _trades(r.trade)) for r in rows]
 
     def last_reports(self, limit: int = 3) -> Sequence[SessionReport]:
         with self._database.transaction(reading=True) as connection:
@@ -88,7 +96,15 @@ class Runs:
         with self._database.transaction(reading=True) as connection:
             rows = connection.execute(_ENDED, {"most": limit}).all()
             return [
-                Ended(r.run_id, AssetClass(r.kind), r.mode, r.started_at, r.finished_at, Outcome(r.outcome))
+                Ended(
+                    r.run_id,
+                    AssetClass(r.kind),
+                    r.mode,
+                    r.started_at,
+                    r.finished_at,
+                    Outcome(r.outcome),
+                    _trades(r.trade),
+                )
                 for r in rows
             ]
 
@@ -137,6 +153,11 @@ class Runs:
             connection.execute(_FORGET_SIGNALS, {"of": run_id})
             if rows:
                 connection.execute(_ADD_SIGNAL, rows)
+
+
+def _trades(said: bool | None) -> bool:  # noqa: FBT001  a column's value
+    """Rows from before plans were told apart say nothing, and count as runs."""
+    return said is not False
 
 
 def _begun(report: SessionReport) -> dict[str, object]:

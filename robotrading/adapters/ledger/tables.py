@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     Float,
@@ -66,6 +67,7 @@ session_runs = Table(
     Column("finished_at", Instant),
     Column("outcome", String(20)),
     Column("report", Text),
+    Column("trade", Boolean),
 )
 Index("ix_session_runs_started", session_runs.c.started_at)
 

@@ -80,7 +80,7 @@ def _lines(ended: Sequence[Ended], now: datetime, hide: Hidden) -> tuple[ReportL
         ReportLine(
             when=_when(one.finished_at, now),
             address=report_address(one.run_id),
-            session=one.kind.value.capitalize(),
+            session=one.kind.value.capitalize() if one.trade else f"{one.kind.value.capitalize()}, plan",
             mode=hide(one.mode),
             outcome=spoken(one.outcome.value).capitalize(),
             tone=TONES[one.outcome],

@@ -207,6 +207,13 @@ def test_the_history_has_every_run_newest_first_and_every_week() -> None:
     assert text.count("Failed</span>") == 3
 
 
+def test_a_plan_is_marked_as_one() -> None:
+    first, *others = WELL.book.ended
+    text = render_reports(replace(WELL, book=replace(WELL.book, ended=(replace(first, trade=False), *others))), NOW)
+    assert text.count(f"<td>{first.kind.value.capitalize()}, plan</td>") == 1
+    assert ", plan" not in render_reports(WELL, NOW)
+
+
 def test_another_year_is_named() -> None:
     later = NOW + timedelta(days=90)
     assert ">2025 Thu 20 Nov 20:46 UTC<" in render_reports(WELL, later)

@@ -295,6 +295,18 @@ def test_a_ledger_that_cannot_be_used_does_not_cost_the_others_their_reports(tmp
     assert report.outcome is Outcome.FAILED
     assert "disk I/O error" in report.verdict
     assert [step.name for step in report.steps] == ["process", "ledger"]
+    assert report.trade
+
+
+def test_a_plan_that_left_no_report_gets_that_of_a_plan(tmp_path: Path, ledger):
+    class Broken:
+        def last_reports(self, _limit):
+            raise LedgerError("ledger.db: disk I/O error")
+
+    ended = end(tmp_path)
+    plan = replace(ended, job=replace(ended.job, trade=False))
+    assert not conclude(plan, ledger, WHEN).trade
+    assert not conclude(plan, Broken(), WHEN).trade  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,6 @@ _MODES = {
     "rehearsal": "rehearsal: a past day at the embedded gateway, pretend money",
     "embedded": "embedded: the embedded gateway, pretend money",
     "demo": "demo: the synthetic sample market, pretend money",
-    "plan": "plan: nothing is ordered",
 }
 _SECTIONS: tuple[Callable[[SessionReport], Section], ...] = (
     left.blocked,
@@ -71,7 +70,7 @@ def view(
     sections = [section for section in (make(report) for make in _SECTIONS) if section.rows]
     made = View(
         title=f"{report.kind} {_said(report)}".capitalize(),
-        subtitle=f"{report.trading_date:%A} {report.trading_date}, {report.mode}",
+        subtitle=f"{report.trading_date:%A} {report.trading_date}, {report.mode}{'' if report.trade else ', plan'}",
         tone=_TONES[report.outcome],
         verdict=report.verdict or "Nothing is known about this run.",
         alerts=_alerts(report),
@@ -191,6 +190,7 @@ def _facts(report: SessionReport, backdrop: Backdrop) -> tuple[tuple[str, str], 
     else:
         found = [("Traded", "nothing: no order on record")]
     found += [("Mode", _MODES.get(report.mode, report.mode))]
+    found += [] if report.trade else [("Plan", "a mere plan: nothing is ordered, and it counts as no run")]
     found += [("Cash", _cash(report.account))] if report.account else [("Account", "not reached")]
     found += _budget(report)
     models = Counter(model_name(signal.model) for signal in report.signals)
