@@ -286,7 +286,10 @@ _TABLE: dict[type, dict[str, Rule]] = {
         "block_reentry": Rule("Whether what the bot closed today is left alone for the rest of the day."),
     },
     ExecutionSettings: {
-        "order_type": Rule("Kind of order; crypto takes limit only.", choices=ORDER_TYPES),
+        "order_type": Rule(
+            "Kind of order; crypto takes limit only. Those on close need longer waits: docs/sessions.md.",
+            choices=ORDER_TYPES,
+        ),
         "limit_offset": _n("How far through the arrival price a limit is set, as a fraction.", "0", "0.2"),
         "fill_timeout": _n("Seconds until the rest of an order is cancelled.", "1", "3600"),
         "cancel_timeout": _n("Seconds to wait for the cancel's confirmation.", "1", "600"),

@@ -16,6 +16,7 @@ from robotrading.adapters.feeds.settings import RetrySettings
 from robotrading.adapters.notify.nomail import missing
 from robotrading.adapters.notify.settings import Security
 from robotrading.config.model import BrokerSettings, Config, GatewayKind, Mode, live_confirmation
+from robotrading.config.onclose import ON_CLOSE, falls_short, remarks
 from robotrading.config.problems import KeyPath, dotted, nearest, quoted
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import OrderType
@@ -75,6 +76,7 @@ def notes(config: Config) -> list[str]:
     external = config.broker.gateway is GatewayKind.EXTERNAL
     if external and config.broker.mode is Mode.PAPER and config.broker.port in {4001, 7496}:
         found.append(f"broker.port {config.broker.port} is usually a live login; paper is 4002 (gateway) or 7497 (TWS)")
+    found += remarks(config.sessions.values())
     if not config.enabled:
         found.append("no session is enabled: `run all` does nothing")
     return found
@@ -349,8 +351,14 @@ def _orders_can_pass(path: KeyPath, session: SessionSettings) -> Iterator[Violat
         yield Violation((*path, "sizing", "min_trade_value"), f"{text}: no trade is possible; lower it", also)
     if session.kind is AssetClass.CRYPTO and execution.order_type is not OrderType.LIMIT:
         # A market buy of crypto is sized in cash, so that what it will have bought is not known beforehand.
-        text = f"{quoted(str(execution.order_type))} is not taken for crypto; write limit"
+        why = ", whose market has no close" if execution.order_type in ON_CLOSE else ""
+        text = f"{quoted(str(execution.order_type))} is not taken for crypto{why}; write limit"
         yield Violation((*where, "order_type"), text)
+
+
+def _on_close_reaches_the_close(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
+    also = ((*path, "execution", "order_type"), (*path, "schedule"))
+    yield from (Violation((*path, *short.key), short.text, also) for short in falls_short(session))
 
 
 def _waits_fit_deadline(path: KeyPath, session: SessionSettings) -> Iterator[Violation]:
@@ -387,5 +395,6 @@ _SESSION_RULES: tuple[SessionRule, ...] = (
     _weights_fit,
     _weights_name_symbols,
     _orders_can_pass,
+    _on_close_reaches_the_close,
     _waits_fit_deadline,
 )

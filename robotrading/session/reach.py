@@ -59,6 +59,11 @@ def patience_for(deadline: float) -> float:
     return deadline - min(_REPORT_SECONDS, _REPORT_SHARE * deadline)
 
 
+def deadline_for(patience: float) -> float:
+    """The shortest deadline of a session that is to have so many seconds before its report; see `patience_for`."""
+    return min(patience + _REPORT_SECONDS, patience / (1 - _REPORT_SHARE))
+
+
 async def _nothing_to_catch_up() -> None:
     """Nobody has sent an order."""
 

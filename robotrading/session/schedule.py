@@ -1,6 +1,6 @@
 """When a session runs, in a person's words.
 
-Entry points: `Schedule`, `parse_schedule`, `FORMS`, `zone_of`, `local`.
+Entry points: `Schedule`, `parse_schedule`, `longest_to_close`, `FORMS`, `zone_of`, `local`.
 Invariants: words that are understood have one meaning; times are the exchange's own (New York; UTC for crypto); what is
 asked for exists on an ordinary trading day, so that a schedule that could never run is refused when it is written.
 """
@@ -163,6 +163,14 @@ def _require_trading_hours(moment: Moment, kind: AssetClass) -> None:
         raise ValueError(f"at {outside[0]:%H:%M} New York time the exchange is shut; it is open from 09:30 to 16:00")
     if isinstance(moment, CronFields) and not moment.on_workdays:
         raise ValueError("the exchange is shut on Saturdays and Sundays")
+
+
+def longest_to_close(moment: Moment) -> timedelta:
+    """From the earliest start of an ordinary day to the exchange's close; not for crypto, whose market has none."""
+    if isinstance(moment, Offset):
+        return moment.by if moment.edge is Edge.CLOSE else _HOURS - moment.by
+    wall = moment.wall if isinstance(moment, At) else min(moment.times())
+    return timedelta(hours=_CLOSES.hour - wall.hour, minutes=_CLOSES.minute - wall.minute)
 
 
 def _minutes(span: timedelta) -> int:

@@ -12,6 +12,7 @@ import pytest
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.config.load import load
 from robotrading.config.model import Config, GatewayKind, Mode, live_confirmation
+from robotrading.config.rules import violations
 from robotrading.config.show import show
 from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass
@@ -144,3 +145,17 @@ def test_the_environment_configures_no_drill() -> None:
         "CREDENTIALS_DIRECTORY": "/creds",
     }
     assert environment(given) == {"PATH": "/bin"}
+
+
+def test_orders_on_close_are_limit_orders_in_drills_and_that_is_said(config: Config, tmp_path: Path) -> None:
+    """The clock of a drill never comes to a close; what the drills are given is a configuration that passes its check."""
+    one = config.sessions[EQ]
+    session = replace(
+        one, execution=replace(one.execution, order_type=OrderType.MOC, fill_timeout=1860.0), deadline=1920
+    )
+    ready = prepared(with_session(config, EQ, session), tmp_path / "drill")
+    assert told(ready, "equities: limit orders instead of market_on_close")
+    for made in (ready.first, ready.then):
+        assert made.sessions[EQ].execution.order_type is OrderType.LIMIT
+        assert not [one for one in violations(made) if "fill_timeout" in one.path]
+    assert not told(prepared(config, tmp_path / "usual"), "instead of")

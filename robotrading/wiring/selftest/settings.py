@@ -16,9 +16,11 @@ from robotrading.adapters.clock import SystemClock
 from robotrading.adapters.feeds.universe import load_universe
 from robotrading.adapters.notify.settings import MailSettings
 from robotrading.config.model import Config, GatewayKind, Mode
+from robotrading.config.onclose import ON_CLOSE
 from robotrading.domain.errors import ConfigError, FeedUnavailable
 from robotrading.domain.instrument import AssetClass, Instrument
 from robotrading.domain.market import Constituent
+from robotrading.domain.orders import OrderType
 from robotrading.portfolio.construct import Scheme
 from robotrading.service.settings import ServiceSettings
 from robotrading.session.settings import SessionSettings, UniverseKind, UniverseSettings
@@ -100,7 +102,7 @@ def _grounded(config: Config, state_dir: Path, notes: list[str]) -> Config:
         config,
         broker=broker,
         feeds=replace(config.feeds, cache=cache),
-        sessions={kind: _hurried(session) for kind, session in config.sessions.items()},
+        sessions={kind: _hurried(session, notes) for kind, session in config.sessions.items()},
         mail=MailSettings(),
         service=ServiceSettings(),
         database_url="",
@@ -108,8 +110,14 @@ def _grounded(config: Config, state_dir: Path, notes: list[str]) -> Config:
     )
 
 
-def _hurried(session: SessionSettings) -> SessionSettings:
+def _hurried(session: SessionSettings, notes: list[str]) -> SessionSettings:
     execution = session.execution
+    if execution.order_type in ON_CLOSE:
+        if session.enabled:
+            notes.append(
+                f"{session.kind}: limit orders instead of {execution.order_type}, since no drill lasts to a close"
+            )
+        execution = replace(execution, order_type=OrderType.LIMIT)
     return replace(
         session,
         sources=("synthetic",),

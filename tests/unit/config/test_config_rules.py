@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import replace
 from decimal import Decimal
@@ -76,12 +77,75 @@ BREACHES = [
     (bonds("execution: {limit_offset: 0.1}"), "sessions.bonds.execution.limit_offset", "price_collar"),
     (bonds("sizing: {min_trade_value: 600000}"), "sessions.bonds.sizing.min_trade_value", "max_order_value"),
     (bonds("deadline: 100"), "sessions.bonds.deadline", "140.0 s"),
+    ("sessions: {crypto: {execution: {order_type: market_on_close}}}\n", "sessions.crypto.execution.order_type", "no close"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "key", "part"), BREACHES)
 def test_a_breach_is_refused_at_its_key(tmp_path: Path, text: str, key: str, part: str) -> None:
     assert part in refused(tmp_path, text)[key]
+
+
+def on_close(schedule: str, fill_timeout: float, deadline: float, kind: str = "market_on_close", more: str = "") -> str:
+    execution = f"execution: {{order_type: {kind}, fill_timeout: {fill_timeout}}}"
+    return bonds(f"schedule: '{schedule}', deadline: {deadline}, {execution}{more}")
+
+
+@pytest.mark.parametrize("kind", ["market_on_close", "limit_on_close"])
+def test_orders_on_close_with_everything_else_as_usual_are_refused_with_the_way_out(tmp_path: Path, kind: str) -> None:
+    """They would be cancelled two minutes after they were sent, long before they can fill."""
+    said = refused(tmp_path, f"sessions: {{equities: {{execution: {{order_type: {kind}}}}}}}\n")
+    assert set(said) == {"sessions.equities.execution.fill_timeout", "sessions.equities.deadline"}
+    for words in ("120 s", f"'{kind}'", "'30 minutes before the close'", "write 1860 or more", "order_type limit"):
+        assert words in said["sessions.equities.execution.fill_timeout"]
+    for words in ("1500 s", f"'{kind}'", "'30 minutes before the close'", "write 1920 or more", "order_type limit"):
+        assert words in said["sessions.equities.deadline"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reach"),
+    [
+        ("30 minutes before the close", 1860),
+        ("1 minute before the close on mondays", 120),
+        ("380 minutes after the open", 660),
+        ("at 15:30 every 2 weeks", 1860),
+        ("cron 30,45 15 * * mon-fri", 1860),
+    ],
+)
+def test_orders_on_close_pass_with_just_the_seconds_that_are_asked_for(
+    tmp_path: Path, schedule: str, reach: int
+) -> None:
+    """Of several starts the earliest counts."""
+    needed = math.ceil(min(reach + 60, reach / 0.75))
+    execution = loaded(tmp_path, on_close(schedule, reach, needed)).sessions[AssetClass.BONDS].execution
+    assert execution.fill_timeout == reach
+    said = refused(tmp_path, on_close(schedule, reach - 1, needed))
+    assert f"write {reach} or more" in said["sessions.bonds.execution.fill_timeout"]
+    said = refused(tmp_path, on_close(schedule, reach, needed - 1, "limit_on_close"))
+    assert f"write {needed} or more" in said["sessions.bonds.deadline"]
+
+
+def test_orders_on_close_from_too_early_a_start_are_sent_to_a_later_one(tmp_path: Path) -> None:
+    """No `fill_timeout` that is allowed reaches from there; what it would have to be is not advised."""
+    said = refused(tmp_path, on_close("1 hour before the close", 3600, 9000))
+    assert set(said) == {"sessions.bonds.schedule"}
+    assert "59 minutes before the close at the earliest" in said["sessions.bonds.schedule"]
+    assert loaded(tmp_path, on_close("59 minutes before the close", 3600, 3661))
+
+
+def test_orders_on_close_of_a_session_that_is_off_or_of_no_time_bring_no_complaint_of_their_own(tmp_path: Path) -> None:
+    assert loaded(tmp_path, on_close("30 minutes before the close", 120, 1500, more=", enabled: false"))
+    assert set(refused(tmp_path, on_close("at noon", 120, 1500))) == {"sessions.bonds.schedule"}
+
+
+def test_what_orders_on_close_cannot_do_is_said(tmp_path: Path) -> None:
+    """Buys wait for the sells' cash, which comes at the close."""
+    (said,) = [
+        one for one in notes(loaded(tmp_path, on_close("20 minutes before the close", 1260, 1500))) if "close" in one
+    ]
+    assert said.startswith("sessions.bonds.execution.order_type market_on_close: ")
+    assert "the buys are left" in said
+    assert not [one for one in notes(loaded(tmp_path, "log: {}\n")) if "close" in one]
 
 
 @pytest.mark.parametrize("token", ["tiny-one", "fifteen-letters", "sixteen-letters-\u00e4"])
