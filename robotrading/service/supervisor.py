@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from robotrading.domain.ports import Clock
+from robotrading.service.outputs import Outputs
 from robotrading.service.restarts import AT_ONCE, Record, RestartPolicy, decide
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ _KILL_SECONDS = 5.0
 class Program:
     """What is to run. `words` are its command line, `log_path` takes what it writes, `stop_seconds` its time to end.
 
+    What it writes is moved into `<log_path>.1` whenever it is larger than `max_megabytes`.
     Its standard input is a pipe that ends when the daemon does, so that a program can notice that it is alone.
     """
 
@@ -39,6 +41,7 @@ class Program:
     log_path: Path
     restart: RestartPolicy = AT_ONCE
     stop_seconds: float = 20.0
+    max_megabytes: int = 10
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -79,11 +82,16 @@ class Supervisor:
     """
 
     def __init__(
-        self, programs: Sequence[Program], clock: Clock, told: Callable[[Standing], None] = lambda _: None
+        self,
+        programs: Sequence[Program],
+        clock: Clock,
+        told: Callable[[Standing], None] = lambda _: None,
+        outputs: Outputs | None = None,
     ) -> None:
         self._programs = {program.name: program for program in programs}
         self._clock = clock
         self._told = told
+        self._outputs = outputs or Outputs()
         self._standings = {name: Standing(name) for name in self._programs}
         self._wanted = {name: asyncio.Event() for name in self._programs}
         self._stopping = asyncio.Event()
@@ -95,10 +103,14 @@ class Supervisor:
 
     async def run(self) -> None:
         """Start all programs and keep them; returns when `stop` was called and nothing of them is left."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._stopping.wait())  # where there is no program, too
-            for program in self._programs.values():
-                group.create_task(self._keep(program))
+        keeping_small = asyncio.create_task(self._outputs.keep_small(tuple(self._programs.values())))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._stopping.wait())  # where there is no program, too
+                for program in self._programs.values():
+                    group.create_task(self._keep(program))
+        finally:
+            keeping_small.cancel()
 
     def stop(self) -> None:
         """Ask every program to end; a second call ends them at once."""

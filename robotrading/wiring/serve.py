@@ -213,6 +213,7 @@ class _Parts:
             tuple(command(*words)),
             self.config.state_dir / "logs" / "gateway.log",
             stop_seconds=_GATEWAY_STOP_SECONDS,
+            max_megabytes=self.config.log.max_megabytes,
             environment=self.given(*PRICES),
         )
 
