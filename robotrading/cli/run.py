@@ -54,6 +54,8 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 
     if plan_id and which is Which.ALL:
         raise ConfigError("--plan HASH belongs to one session: name it, as in `robotrading run equities --plan HASH`")
+    if not plan_id.isascii():
+        raise ConfigError(f"--plan {plan_id!r} is no plan's hash; `robotrading plan {which.value}` shows one")
     orders = Orders(config=config, as_of=as_of.date() if as_of else None, trade=not dry_run, plan_id=plan_id)
     _perform(orders, which, as_json=as_json, quiet=quiet, wait=wait)
 

@@ -26,6 +26,7 @@ CASES = {
     "a folder for a file": (["plan", "-c", "."], {}, 2, "is not a regular file"),
     "file from the environment": (["run"], {"ROBOTRADING_CONFIG": "none.yaml"}, 2, "none.yaml: there is no such file"),
     "a plan for all": (["run", "--plan", "4a26"], {}, 2, "--plan HASH belongs to one session"),
+    "a plan in no letters": (["run", "bonds", "--plan", "4\udce9"], {}, 2, "--plan '4\\udce9' is no plan's hash"),
     "live by one word": (["run"], {"USE_PAPER": "false"}, 2, "embedded cannot trade live"),
     "a gateway for everybody": (["gateway", "--host", ""], {}, 2, "--host '' names no address"),
     "a gateway for all networks": (["gateway", "--host", " "], {}, 2, "--host ' ' names no address"),
