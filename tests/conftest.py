@@ -46,10 +46,13 @@ def shut_out(tmp_path: Path) -> Callable[[], AbstractContextManager[Path]]:
 
 
 @pytest.fixture(autouse=True)
-def _log_as_it_was() -> Iterator[None]:
-    """Commands that are run within a test set the whole process's log; the next test hears as the first one did."""
+def _process_as_it_was() -> Iterator[None]:
+    """Commands that are run within a test set the whole process's log and umask; the next test finds it as the first."""
     level, disabled, hook = logging.root.level, logging.root.manager.disable, sys.excepthook
+    umask = os.umask(0o022)
+    os.umask(umask)
     yield
+    os.umask(umask)
     logging.root.setLevel(level)
     logging.disable(disabled)
     sys.excepthook = hook
