@@ -121,11 +121,20 @@ BREAKAGES = (
             ),
         ),
     ),
-    _one(
-        "a position's share is judged without what is owned already",
-        "portfolio/limits.py",
-        "    after = abs(view.owned + view.open_buy_quantity + intent.side.sign * intent.quantity) * price\n",
-        "    after = intent.quantity * price\n",
+    Breakage(
+        "a position's share is judged without what is owned already, in the plan and at the door",
+        (
+            Edit(
+                "portfolio/limits.py",
+                "    after = abs(view.owned + view.open_buy_quantity + intent.side.sign * intent.quantity) * price\n",
+                "    after = intent.quantity * price\n",
+            ),
+            Edit(
+                "portfolio/consider.py",
+                "        there = case.owned + inputs.elsewhere.get(wish.instrument, Decimal(0))\n",
+                "        there = Decimal(0)\n",
+            ),
+        ),
     ),
     _one("a halt is ignored", "portfolio/limits.py", "    (halted, Scope.EVERY),\n", ""),
     _one(
