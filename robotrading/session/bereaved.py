@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from robotrading.domain.claims import Claim
 from robotrading.domain.errors import LedgerError
-from robotrading.domain.instrument import AssetClass
 from robotrading.domain.orders import Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import Begun, Outcome, SessionReport, StepResult
 from robotrading.session.job import read_report
 from robotrading.session.occurrence import run_id_of
 from robotrading.session.processes import End
-
-_RECENT = 50
-"""Among how many of the newest reports a run's own is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ def conclude(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
     if found is not None:
         return found
     try:
-        stored = next((one for one in ledger.last_reports(_RECENT) if one.run_id == end.job.run_id), None)
+        stored = ledger.report(end.job.run_id)
         if stored is not None:
             return stored
         report = report_for(end, ledger, occasion)
@@ -71,27 +67,14 @@ def conclude_claim(claim: Claim, ledger: Ledger, mode: str, at: datetime) -> Ses
 
     Raises `LedgerError`.
     """
-    run_id = run_id_of(claim.occurrence)
-    stored = next((one for one in ledger.last_reports(_RECENT) if one.run_id == run_id), None)
+    due = claim.occurrence
+    run_id = run_id_of(due)
+    stored = ledger.report(run_id)
     if stored is not None:
         return stored
-    occurrence = claim.occurrence
     story = f"the copy that ran it ({claim.holder}) died after {claim.claimed_at:%Y-%m-%d %H:%M:%S} UTC"
-    tickets = _tickets(ledger, run_id, occurrence.kind, occurrence.trading_date)
-    report = SessionReport(
-        run_id=run_id,
-        kind=occurrence.kind,
-        mode=mode,
-        trading_date=occurrence.trading_date,
-        started_at=claim.claimed_at,
-        finished_at=at,
-        outcome=_outcome(tickets),
-        verdict=f"The {occurrence.kind} session due at {occurrence.due_at:%Y-%m-%d %H:%M} UTC failed: {story}; it "
-        f"is not run again by itself.{_open(tickets)}",
-        steps=(StepResult("process", 0.0, error=story),),
-        tickets=tickets,
-        owned=tuple(ledger.positions(occurrence.kind)),
-    )
+    said = f"due at {due.due_at:%Y-%m-%d %H:%M} UTC failed: {story}; it is not run again by itself."
+    report = _remembered(Begun(run_id, due.kind, mode, due.trading_date, claim.claimed_at), ledger, at, story, said)
     ledger.finish_run(report)
     return report
 
@@ -102,51 +85,39 @@ def conclude_begun(begun: Begun, ledger: Ledger, at: datetime) -> SessionReport:
     Only for who knows that the run is over.
     """
     story = "its process ended without a word, and so did the command that had started it"
-    tickets = _tickets(ledger, begun.run_id, begun.kind, begun.trading_date)
-    report = SessionReport(
-        run_id=begun.run_id,
-        kind=begun.kind,
-        mode=begun.mode,
-        trading_date=begun.trading_date,
-        started_at=begun.started_at,
-        finished_at=at,
-        outcome=_outcome(tickets),
-        verdict=f"The {begun.kind} session begun at {begun.started_at:%Y-%m-%d %H:%M} UTC failed: {story}; this was "
-        f"found by a later run.{_open(tickets)}",
-        steps=(StepResult("process", 0.0, error=story),),
-        tickets=tickets,
-        owned=tuple(ledger.positions(begun.kind)),
-        trade=begun.trade,
-    )
+    said = f"begun at {begun.started_at:%Y-%m-%d %H:%M} UTC failed: {story}; this was found by a later run."
+    report = _remembered(begun, ledger, at, story, said)
     ledger.finish_run(report)
     return report
 
 
 def report_for(end: End, ledger: Ledger, occasion: Occasion) -> SessionReport:
     """A failed report with everything the ledger knows of the run: what it ordered and what the bot owns."""
-    tickets = _tickets(ledger, end.job.run_id, end.job.kind, occasion.trading_date)
+    job, began = end.job, occasion.at - timedelta(seconds=end.seconds)
+    begun = Begun(job.run_id, job.kind, occasion.mode, occasion.trading_date, began, job.trade)
+    report = _remembered(begun, ledger, occasion.at, end.story, f"failed: {end.story}.")
+    steps = (StepResult("process", end.seconds, error=end.story),)
+    return replace(report, steps=steps, verdict=f"{report.verdict} Log: {job.log_path}")
+
+
+def _remembered(begun: Begun, ledger: Ledger, at: datetime, story: str, said: str) -> SessionReport:
+    """What the ledger knows of a dead run; `said` is its verdict without the session's name."""
+    every = ledger.tickets_of(begun.trading_date, begun.kind)
+    tickets = tuple(ticket for ticket in every if ticket.intent.session_id == begun.run_id)
     return SessionReport(
-        run_id=end.job.run_id,
-        kind=end.job.kind,
-        mode=occasion.mode,
-        trading_date=occasion.trading_date,
-        started_at=occasion.at - timedelta(seconds=end.seconds),
-        finished_at=occasion.at,
-        outcome=_outcome(tickets),
-        verdict=f"The {end.job.kind} session failed: {end.story}.{_open(tickets)} Log: {end.job.log_path}",
-        steps=(StepResult("process", end.seconds, error=end.story),),
+        run_id=begun.run_id,
+        kind=begun.kind,
+        mode=begun.mode,
+        trading_date=begun.trading_date,
+        started_at=begun.started_at,
+        finished_at=at,
+        outcome=Outcome.PARTLY if any(ticket.fills for ticket in tickets) else Outcome.FAILED,
+        verdict=f"The {begun.kind} session {said}{_open(tickets)}",
+        steps=(StepResult("process", 0.0, error=story),),
         tickets=tickets,
-        owned=tuple(ledger.positions(end.job.kind)),
-        trade=end.job.trade,
+        owned=tuple(ledger.positions(begun.kind)),
+        trade=begun.trade,
     )
-
-
-def _tickets(ledger: Ledger, run_id: str, kind: AssetClass, day: date) -> tuple[Ticket, ...]:
-    return tuple(ticket for ticket in ledger.tickets_of(day, kind) if ticket.intent.session_id == run_id)
-
-
-def _outcome(tickets: tuple[Ticket, ...]) -> Outcome:
-    return Outcome.PARTLY if any(ticket.fills for ticket in tickets) else Outcome.FAILED
 
 
 def _open(tickets: tuple[Ticket, ...]) -> str:

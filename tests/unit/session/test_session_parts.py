@@ -288,7 +288,7 @@ def test_a_run_that_left_none_gets_one_with_what_the_ledger_knows(tmp_path: Path
 
 def test_a_ledger_that_cannot_be_used_does_not_cost_the_others_their_reports(tmp_path: Path, ledger):
     class Broken:
-        def last_reports(self, _limit):
+        def report(self, _run_id):
             raise LedgerError("ledger.db: disk I/O error")
 
     report = conclude(end(tmp_path), Broken(), WHEN)  # type: ignore[arg-type]
@@ -300,7 +300,7 @@ def test_a_ledger_that_cannot_be_used_does_not_cost_the_others_their_reports(tmp
 
 def test_a_plan_that_left_no_report_gets_that_of_a_plan(tmp_path: Path, ledger):
     class Broken:
-        def last_reports(self, _limit):
+        def report(self, _run_id):
             raise LedgerError("ledger.db: disk I/O error")
 
     ended = end(tmp_path)
