@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from robotrading.wiring.logs import CLIENTS, NOISY
 from tests.postgres import bare_postgres_url, database_url, postgres_server, postgres_url, sqlite_url
 
 __all__ = ["bare_postgres_url", "database_url", "postgres_server", "postgres_url", "shared", "sqlite_url"]
@@ -48,11 +49,16 @@ def shut_out(tmp_path: Path) -> Callable[[], AbstractContextManager[Path]]:
 @pytest.fixture(autouse=True)
 def _process_as_it_was() -> Iterator[None]:
     """Commands that are run within a test set the whole process's log and umask; the next test finds it as the first."""
-    level, disabled, hook = logging.root.level, logging.root.manager.disable, sys.excepthook
+    levels = {name: logging.getLogger(name).level for name in ("", *NOISY, *CLIENTS)}
+    disabled, handlers, hook = logging.root.manager.disable, list(logging.root.handlers), sys.excepthook
     umask = os.umask(0o022)
     os.umask(umask)
     yield
     os.umask(umask)
-    logging.root.setLevel(level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    for handler in [one for one in logging.root.handlers if one not in handlers]:
+        logging.root.removeHandler(handler)
+        handler.close()
     logging.disable(disabled)
     sys.excepthook = hook
