@@ -17,12 +17,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from robotrading.domain.claims import Claim, Occurrence
-from robotrading.domain.errors import LeaseLost, LedgerError, RobotradingError
+from robotrading.domain.errors import LedgerError, RobotradingError
 from robotrading.domain.instrument import AssetClass
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.service.scheduler import Busy, Duties
+from robotrading.service.tenure import Tenure
 from robotrading.session.due import Due, Missed
-from robotrading.session.lease import Held, Post, hold
+from robotrading.session.lease import Held, Post
 from robotrading.session.lock import AlreadyRunning
 from robotrading.session.occurrence import Done, conclude_dead, run_id_of
 
@@ -92,7 +93,7 @@ class Occasions:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._post, self._kinds, self._helpers, self._changed = post, frozenset(kinds), helpers, changed
-        self._tenure = _Tenure(post)
+        self._tenure = Tenure(post)
         self._mine: dict[str, AsyncExitStack] = {}
         self._running: dict[AssetClass, Running] = {}
         self._occurrences: set[Occurrence] = set()
@@ -380,36 +381,3 @@ async def _ended(tasks: set[asyncio.Task[None]], seconds: float) -> None:
             task.cancel()
         if late:
             await asyncio.wait(late)
-
-
-class _Tenure:
-    """The account's lease, shared by all that works at a time."""
-
-    def __init__(self, post: Post) -> None:
-        self._post = post
-        self._turn = asyncio.Lock()
-        self._users = 0
-        self._stack = AsyncExitStack()
-        self.held: Held | None = None
-
-    @asynccontextmanager
-    async def share(self) -> AsyncIterator[Held]:
-        """Held while at least one block runs. Raises `AccountBusy`, `LedgerError`; `LeaseLost` while it is lost."""
-        async with self._turn:
-            if self.held is None:
-                self.held = await self._stack.enter_async_context(hold(self._post))
-            elif self.held.lost.is_set():
-                raise LeaseLost(f"{self.held.why}; it is claimed anew when everybody under it has ended")
-            self._users += 1
-            held = self.held
-        try:
-            yield held
-        finally:
-            await self._leave()
-
-    async def _leave(self) -> None:
-        async with self._turn:
-            self._users -= 1
-            if not self._users:
-                self.held = None
-                await self._stack.aclose()
