@@ -90,7 +90,7 @@ class Service:
                 start_new_session=True,
             )
 
-    def until(self, done: Callable[[], object], seconds: float = 40.0, what: str = "it") -> Any:
+    def until(self, done: Callable[[], object], seconds: float = 120.0, what: str = "it") -> Any:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if found := done():
@@ -119,7 +119,7 @@ class Service:
     @staticmethod
     def _ask(request: Request) -> tuple[int, str]:
         try:
-            with urlopen(request, timeout=10) as answer:  # noqa: S310  our own loopback
+            with urlopen(request, timeout=30) as answer:  # noqa: S310  our own loopback
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()
@@ -135,7 +135,7 @@ class Service:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def ended(self, seconds: float = 30.0) -> int:
+    def ended(self, seconds: float = 60.0) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 

@@ -420,7 +420,7 @@ def test_a_time_of_less_than_a_millisecond_is_a_bound_too(url):
     real = SystemClock()
     with ScriptedServer(lambda _: Reply(hang=True)) as server, YahooSession(ManualClock(), server.url) as session:
         began = real.monotonic()
-        with session.within(0.0005), pytest.raises((ServiceError, Timeout), match=r"did not answer|timed out"):
+        with session.within(0.0005), pytest.raises((ServiceError, Timeout), match=r"did not answer|time"):
             session.get(url)
         assert real.monotonic() - began < 5
 
