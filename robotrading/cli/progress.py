@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from robotrading.session.job import Job
 
@@ -24,7 +24,7 @@ def bars(*, shown: bool) -> Iterator[Tell]:
         TextColumn("{task.fields[kind]:9}"),
         TextColumn("{task.description:9}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]:>7}"),
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -33,8 +33,9 @@ def bars(*, shown: bool) -> Iterator[Tell]:
 
     def tell(job: Job, step: str, done: int, total: int) -> None:
         if job.run_id not in tasks:
-            tasks[job.run_id] = progress.add_task(step, kind=job.kind.value, total=total)
-        progress.update(tasks[job.run_id], description=step, completed=done, total=total)
+            tasks[job.run_id] = progress.add_task(step, kind=job.kind.value, count="")
+        count = f"{done}/{total}" if total else ""
+        progress.update(tasks[job.run_id], description=step, completed=done, total=total or 1, count=count)
 
     with progress:
         yield tell

@@ -41,7 +41,9 @@ _DAYS_TO_LOOK_AHEAD = 8
 
 async def run_session(spec: RunSpec, world: World) -> SessionReport:
     """Run one session to its report, which is in the ledger when this returns. Raises `LedgerError` alone."""
-    draft = Draft(spec, world.clock, world.clock.now(), leash=world.leash)
+    draft = Draft(
+        spec, world.clock, world.clock.now(), leash=world.leash, begins=lambda step: world.progress(step, 0, 0)
+    )
     world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at, trade=spec.trade)
     book = TicketBook(world.ledger)
     world.broker.subscribe(book)

@@ -56,6 +56,8 @@ class Draft:
     closed: str = ""
     changed: tuple[Change, ...] = ()
     leash: Leash = field(default_factory=Leash)
+    begins: Callable[[str], None] = lambda _step: None
+    """Hears of each step when it begins."""
     closes: dict[Instrument, Close | None] = field(default_factory=dict)
     """What the broker's prices are held against; None where the source was asked and has nothing to be believed."""
     _skips: list[Skip] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Draft:
         began = self.clock.monotonic()
         error = ""
         try:
+            self.begins(name)
             return await self.leash.during(work, orders=orders)
         except Exception as caught:
             error = describe(caught)

@@ -52,8 +52,9 @@ class World:
     `feed_notes` tells what the feed's latest answer was served from, where that was not the source itself;
     `feed_forget` is told of series that the checks refused, so that they are fetched anew next time. `broker_notes`
     tells of holdings and orders of kinds that the bot does not trade. `quiet` are the times in which no order leaves
-    and nobody logs in. `reach` is the run's own way to the broker; without one the broker is asked once. `leash` ties
-    the run to the command that started it.
+    and nobody logs in. `progress` hears of each step: 0 of 0 when it begins, then how far along it is. `reach` is the
+    run's own way to the broker; without one the broker is asked once. `leash` ties the run to the command that started
+    it.
     """
 
     clock: Clock

@@ -24,6 +24,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, stream: StringIO, *, shown: bool = Tr
     monkeypatch.setenv("TERM", "xterm-256color")
     with bars(shown=shown) as tell:
         for job in JOBS:
+            tell(job, "prices", 0, 0)
             tell(job, "signals", 1, 12)
             tell(job, "orders", 12, 12)
     return stream.getvalue()
@@ -34,6 +35,8 @@ def test_a_terminal_sees_a_bar_per_session(monkeypatch: pytest.MonkeyPatch, caps
     assert all(kind.value in seen for kind in AssetClass)
     assert "orders" in seen
     assert "12/12" in seen
+    assert "prices" in seen
+    assert "0/0" not in seen
     assert capsys.readouterr().out == ""
 
 

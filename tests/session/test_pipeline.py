@@ -565,6 +565,9 @@ def test_progress_is_told_and_the_feeds_notes_are_kept(bench):
     )
     report = bench.run(EQ, world=world)
     assert ("buys", 2, 2) in seen
+    begun = [step for step, done, total in seen if done == total == 0]
+    assert begun == [step.name for step in report.steps]
+    assert seen[0] == ("recover", 0, 0), "a step is told when it begins, not when something of it is done"
     assert "served from the cache of yesterday" in [skip.reason for skip in report.skips]
 
 
@@ -595,7 +598,7 @@ def test_a_connection_lost_after_the_last_fill_is_mended_for_the_comparison(benc
     broker = bench.broker()
 
     def cut_off(step: str, done: int, total: int) -> None:
-        if (step, done) == ("buys", total):
+        if step == "buys" and done == total > 0:
             broker.lose_connection()
 
     report = bench.run(EQ, world=bench.world(broker=broker, progress=cut_off))
