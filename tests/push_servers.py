@@ -41,7 +41,7 @@ def taking_pushes(box: PushBox) -> Iterator[PushBox]:
                 self.end_headers()
                 self.wfile.write(box.answer)
             elif box.status == 0:
-                over.wait(10)
+                over.wait(30)
             else:
                 with suppress(OSError):
                     self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")

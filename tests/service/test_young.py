@@ -69,7 +69,7 @@ def test_a_gateway_that_waits_for_its_prices_ends_at_a_signal(
     building.send_signal(number)
     began = time.monotonic()
     assert building.wait(10) == -number
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("building", ["list"], indirect=True)

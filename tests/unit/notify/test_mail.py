@@ -182,7 +182,7 @@ def test_an_unknown_host_is_told():
 
 
 def silent(caller: socket.socket, over: threading.Event) -> None:
-    over.wait(5)
+    over.wait(30)
 
 
 def dribbling(caller: socket.socket, over: threading.Event) -> None:
@@ -223,7 +223,7 @@ def test_a_server_that_cannot_be_used_costs_little_time(talk, security: Security
     with speaking(talk) as port:
         began = time.monotonic()
         answers = send(account(port, security, timeout=0.3))
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 10
     assert set(rules(answers).values()) == {rule}
     assert rule in NO_CONNECTION
     assert all(f":{port}" in skip.reason for skip in answers.values())

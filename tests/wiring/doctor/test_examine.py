@@ -53,7 +53,7 @@ async def test_one_that_fails_or_hangs_hides_no_other(env, monkeypatch):
     monkeypatch.setattr(examining, "_program", lambda: _fine(None))
     began = time.monotonic()
     found = await examine(Request(env=env | {"GMAIL_APP_PASSWORD": SECRET}, seconds=0.3), SystemClock())
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.5
     said = parts(found.findings)
     assert "the check itself failed: ZeroDivisionError" in said["fails"].found
     assert said["first"].level is Level.FINE
