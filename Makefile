@@ -19,9 +19,11 @@ imports:
 test:
 	$(PY) -m pytest -n 4
 
-# Tests that take minutes: two copies of the service over the wire, and what happens when one dies or sleeps.
+# Tests that take minutes: two copies of the service over the wire, and what happens when one dies or sleeps. Then the
+# laws on examples that nobody has tried yet; `test` tries the same ones each time.
 nightly:
 	$(PY) -m pytest -m nightly -n 2
+	HYPOTHESIS_PROFILE=searching $(PY) -m pytest -n 2 tests/unit tests/contract tests/session
 
 # Kills a session at every step over the real wire and writes docs/reliability-kill-points.md; for the night.
 drill:

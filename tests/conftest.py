@@ -1,4 +1,4 @@
-"""Shared fixtures: where the optional real market data is, and a settled clock."""
+"""Shared fixtures, and how Hypothesis looks for examples: the same ones each time, or new ones at night."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from robotrading.wiring.logs import CLIENTS, NOISY
 from tests.postgres import bare_postgres_url, database_url, postgres_server, postgres_url, sqlite_url
 
 __all__ = ["bare_postgres_url", "database_url", "postgres_server", "postgres_url", "shared", "sqlite_url"]
+
+# A test's answer does not hang on how fast the machine is, nor on luck: `make nightly` looks for new examples.
+_OWN_PACE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("steady", derandomize=True, **_OWN_PACE)
+settings.register_profile("searching", derandomize=False, **_OWN_PACE)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 _CANDIDATES = [os.environ.get("ROBOTRADING_SHARED", ""), str(Path(__file__).parents[2] / "shared")]
 

@@ -84,7 +84,7 @@ def test_symbols_that_look_alike_are_kept_apart(tmp_path):
     assert all(path.parent == tmp_path / "bars" for path in tmp_path.rglob("*.bars"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_changed_byte_goes_unnoticed(data):
     content = pack(entry(n=20))
@@ -95,7 +95,7 @@ def test_no_changed_byte_goes_unnoticed(data):
         unpack(bytes(changed), KO, Interval.DAY)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(length=st.integers(0, 1000))
 def test_no_cut_goes_unnoticed(length):
     content = pack(entry(n=20))

@@ -22,7 +22,7 @@ from robotrading.domain.errors import LeaseLost, LedgerError
 NAME = "account:DU1"
 DUE = Occurrence(EQ, DAY, NOW)
 NUMBERS = count()
-FEW = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from robotrading.domain.orders import EventKind, Intent, OrderEvent, Side
 from robotrading.execution.lifecycle import replay
 
 NUMBERS = count(1)
-SOME = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -238,6 +238,4 @@ def _seen(one: Delivery) -> tuple[object, ...]:
 
 
 TestOutboxes = Outboxes.TestCase
-TestOutboxes.settings = settings(
-    deadline=None, max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck)
-)
+TestOutboxes.settings = settings(max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.errors import BrokerUnavailable, ConfigError
@@ -134,7 +134,6 @@ def test_a_pause_is_below_its_bound_and_the_bound_below_the_longest(failures, dr
     assert 0 <= pause < (60.0 if failures else 1e-9)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 900), st.floats(1, 900))
 def test_the_time_is_used_and_never_exceeded(up_at, patience):
     """It fails only when the broker was away until near the end, and never later than its time."""

@@ -182,7 +182,6 @@ TestAnySequence = AtTheEnd.TestCase
 TestAnySequence.settings = settings(
     max_examples=25,
     stateful_step_count=9,
-    deadline=None,
     phases=(Phase.generate,),  # a failure is shown as it was found: making it smaller takes minutes
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],

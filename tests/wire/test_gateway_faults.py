@@ -238,7 +238,7 @@ def changed(message: list[str], changes: list[tuple[int, str]]) -> bytes:
 def test_no_bytes_whatever_harm_the_gateway_or_another_client():
     """Random frames, random fields, valid requests with fields changed: the client beside is answered after each."""
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=120, suppress_health_check=list(HealthCheck))
     @given(st.lists(MESSAGES, max_size=4), st.lists(st.tuples(st.integers(0, 4), CHANGES), max_size=4))
     def attack(messages: list[bytes], twists: list[tuple[int, list[tuple[int, str]]]]) -> None:
         twisted = [changed(valid[which], changes) for which, changes in twists]

@@ -22,7 +22,7 @@ from robotrading.sim.gateway.server import GatewayServer
 from robotrading.sim.gateway.settings import DropAt, Faults, GatewayServerSettings
 from tests.session.bench import ACCOUNT, EQ, Bench, build, forget
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
 SETTINGS = GatewayServerSettings(fill_delay=0.1)
 
 

@@ -14,7 +14,7 @@ from robotrading.wiring.books import Orders
 from robotrading.wiring.runs import carry_out
 from tests.wire.session_config import write_config
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
 
 
 async def test_a_session_trades_on_when_nobody_listens_any_more(

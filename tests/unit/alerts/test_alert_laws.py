@@ -47,7 +47,7 @@ async def live(world: World, story: list[tuple[set[str], int, bool]], copies: in
             desks = [world.desk() for _ in range(copies)]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(stretches, st.integers(0, 23), st.sampled_from([1, 2]))
 def test_the_story_of_each_alert_is_whole(story: list[tuple[set[str], int, bool]], hour: int, copies: int) -> None:
     with tempfile.TemporaryDirectory() as folder, World(Path(folder), CHOSEN) as world:

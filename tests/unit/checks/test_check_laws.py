@@ -45,7 +45,7 @@ def arbitrary(draw) -> Bars:
     return Bars(COIN, Interval.DAY, stamps.astype("datetime64[D]"), as_of=AT, source="drawn", **columns)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(series=arbitrary(), bounds=st.sampled_from([CheckSettings(), LOOSE, CheckSettings(min_days=0)]))
 def test_whatever_the_arrays_hold_the_answer_is_a_series_or_a_named_refusal(series, bounds):
     answer = check(series, bounds, DAYS, DAYS[60].astype(date))
@@ -71,7 +71,7 @@ def damaged(draw) -> Bars:
     return Bars.from_closes(COIN, DAYS[rows[keep]], close[rows[keep]], as_of=AT, source="drawn")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(series=damaged(), behind=st.integers(0, 2))
 def test_a_healed_series_passes_and_healing_it_again_changes_nothing(series, behind):
     last = DAYS[N - 1 - behind].astype(date)
@@ -83,7 +83,7 @@ def test_a_healed_series_passes_and_healing_it_again_changes_nothing(series, beh
         assert again.bars is answer.bars
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(series=damaged())
 def test_healing_only_leaves_days_out(series):
     answer = check(series, CheckSettings(), DAYS, LAST)
@@ -93,7 +93,7 @@ def test_healing_only_leaves_days_out(series):
         assert bool(answer.healed) == (len(answer.bars) < len(series))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000), volatility=st.sampled_from([0.0005, 0.005, 0.02, 0.05]), level=st.floats(0.05, 5000)
 )

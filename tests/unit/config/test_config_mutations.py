@@ -96,13 +96,13 @@ def mutated(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=mutated())
 def test_a_damaged_file_loads_or_is_refused(path: Path, text: str) -> None:
     loads_or_refuses(path, text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(max_size=200))
 @example("%YAML 9.9\n---\na: 1")
 @example("a: &a\n")
@@ -117,7 +117,7 @@ def test_any_text_loads_or_is_refused(path: Path, text: str) -> None:
     loads_or_refuses(path, text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(key=st.sampled_from(sorted(LEAVES)), text=scalars)
 def test_any_value_at_any_key_loads_or_is_refused(path: Path, key: str, text: str) -> None:
     *parents, leaf = key.split(".")
@@ -128,13 +128,13 @@ def test_any_value_at_any_key_loads_or_is_refused(path: Path, key: str, text: st
 names = st.sampled_from([name + suffix for item in VARIABLES for name in [item.name] for suffix in ("", "_FILE")])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(env=st.dictionaries(names, scalars | st.sampled_from(["true", "false", "/", "/dev/null", "a@b.c"]), max_size=4))
 def test_any_environment_loads_or_is_refused(path: Path, env: dict[str, str]) -> None:
     loads_or_refuses(path, "log: {}\n", env)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(max_size=30).filter(str.isprintable))
 def test_text_written_by_us_is_read_as_it_was(text: str) -> None:
     """Quoting never loses or changes a character, and no plain YAML reader takes our text for something else."""
@@ -143,14 +143,14 @@ def test_text_written_by_us_is_read_as_it_was(text: str) -> None:
     assert decode(tree, exact_schema(), (), Reading()) == {"mail": {"ca_file": text}}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(number=st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**9), max_value=10**9))
 def test_numbers_written_by_us_are_read_as_they_were(number: object) -> None:
     node = Node(Place("x"), text=scalar_text(number))
     assert decode(node, {"type": "number"}, (), Reading()) == number
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(key=st.sampled_from(sorted(LEAVES)), text=scalars)
 def test_loader_and_published_schema_agree(path: Path, key: str, text: str) -> None:
     """What one key's schema refuses, the loader refuses: an editor and the program tell the same."""

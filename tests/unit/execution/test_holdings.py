@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.book import Account, Holding, Position
@@ -33,7 +33,6 @@ def one(first, last, quote=None):
     return change
 
 
-@settings(deadline=None)
 @given(QUANTITIES, QUANTITIES, st.integers(-100, 100).map(Decimal))
 def test_what_the_bot_traded_is_never_reported(protected, owned, traded):
     after = max(owned + traded, D(0))
@@ -41,7 +40,6 @@ def test_what_the_bot_traded_is_never_reported(protected, owned, traded):
     assert changes((first,), (Holding(AAPL, protected + after, after, LATER),)) == ()
 
 
-@settings(deadline=None)
 @given(QUANTITIES, QUANTITIES, QUANTITIES, QUANTITIES)
 def test_whatever_else_moves_a_holding_is_reported_and_blocks_where_ownership_is_in_doubt(held, owned, after, mine):
     first, last = Holding(AAPL, held, owned, NOW), Holding(AAPL, after, mine, LATER)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.orders import EventKind, OrderEvent, TicketStatus
@@ -17,7 +17,6 @@ K, S = EventKind, TicketStatus
 BUY = intent(10)
 
 
-@settings(deadline=None)
 @given(histories(BUY))
 def test_no_order_of_arrival_loses_or_doubles_an_execution(history):
     """The fills of a ticket are the highest revision of each execution told, with a commission if one was told."""
@@ -34,7 +33,6 @@ def test_no_order_of_arrival_loses_or_doubles_an_execution(history):
         assert one.commission in (own or any_revision or {None})
 
 
-@settings(deadline=None)
 @given(histories(BUY), st.randoms(use_true_random=False))
 def test_executions_add_up_to_the_same_whatever_the_order(history, random):
     shuffled = list(history)
@@ -46,7 +44,6 @@ def test_executions_add_up_to_the_same_whatever_the_order(history, random):
     assert known == too
 
 
-@settings(deadline=None)
 @given(histories(BUY))
 def test_the_same_event_twice_changes_nothing(history):
     now = replay(BUY, history)
@@ -56,14 +53,12 @@ def test_the_same_event_twice_changes_nothing(history):
         now = once
 
 
-@settings(deadline=None)
 @given(histories(BUY))
 def test_only_executions_make_a_ticket_filled(history):
     after = replay(BUY, history)
     assert (after.status is S.FILLED) == (after.filled >= BUY.quantity)
 
 
-@settings(deadline=None)
 @given(histories(BUY))
 def test_nothing_is_called_rejected_or_working_that_has_executions(history):
     after = replay(BUY, history)
@@ -71,7 +66,6 @@ def test_nothing_is_called_rejected_or_working_that_has_executions(history):
         assert after.status in {S.PARTIAL, S.FILLED, S.CANCELLED, S.UNKNOWN}
 
 
-@settings(deadline=None)
 @given(histories(BUY))
 def test_nothing_but_an_answer_of_the_broker_leads_out_of_unknown(history):
     own_notes = {K.SENT, K.CANCEL_SENT, K.UNKNOWN}

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.book import Account, Position
@@ -36,7 +36,6 @@ def close(one: Decimal, other: Decimal) -> bool:
     return abs(one - other) <= D("1e-18") * max(abs(one), abs(other), D(1))
 
 
-@settings(deadline=None)
 @given(st.lists(trades(), min_size=1, max_size=6))
 def test_the_average_cost_of_buys_is_what_was_spent_per_unit(bought):
     owned = Owned()
@@ -48,7 +47,6 @@ def test_the_average_cost_of_buys_is_what_was_spent_per_unit(bought):
     assert owned.avg_cost == spent / units
 
 
-@settings(deadline=None)
 @given(trades(), st.integers(1, 49).map(D))
 def test_a_sell_leaves_the_average_cost_as_it_is(bought, sold):
     before = book(Owned(), bought)
@@ -59,7 +57,6 @@ def test_a_sell_leaves_the_average_cost_as_it_is(bought, sold):
         assert after.cost == 0
 
 
-@settings(deadline=None)
 @given(trades(), trades(), trades())
 def test_a_correction_taken_back_leaves_what_was_there(first, second, corrected):
     before = book(book(Owned(), first), second)
@@ -68,7 +65,6 @@ def test_a_correction_taken_back_leaves_what_was_there(first, second, corrected)
     assert (back.quantity, back.cost) == (before.quantity, before.cost)
 
 
-@settings(deadline=None)
 @given(trades(), trades(Side.SELL), st.integers(1, 50).map(D))
 def test_a_corrected_sell_counts_once(bought, sold, other):
     """As often as a sell is corrected, what is owned is the buy less its newest revision."""
@@ -103,7 +99,6 @@ def test_a_cost_never_falls_below_zero():
     assert book(half, cheap, dear) == Owned(D(2), D(0))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.lists(st.tuples(st.integers(1, 20), st.integers(0, 20), st.booleans()), max_size=4))
 def test_sells_never_make_more_than_owned(owned, orders):
     """Whatever open sells still execute, together with what may be sold now they do not exceed what is owned."""
@@ -125,7 +120,6 @@ def test_open_quantity_is_of_one_side_one_instrument_and_what_is_not_ended():
     assert open_quantity([unknown, partial, *others], AAPL, Side.SELL) == D(12)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 def test_protected_and_owned_make_what_is_held(mine, more, long_term):
     owned = [Position(AAPL, D(mine), D(1), "equities"), Position(AAPL, D(more), D(1), "bonds")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.orders import EventKind, OrderEvent, TicketStatus
@@ -76,7 +76,6 @@ def test_a_word_that_came_too_late_adds_nothing():
     assert fold(in_doubt(executed(BUY, 7)), word(BUY, 10)).filled == 10
 
 
-@settings(deadline=None)
 @given(histories(BUY), st.integers(1, 10), st.integers(0, 20))
 def test_a_persons_word_never_doubles_an_execution_whatever_the_order(history, told, where):
     """In the end the order has what the broker told, or what the person told where that is more; never both."""

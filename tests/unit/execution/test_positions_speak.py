@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.domain.book import Account, Position
@@ -90,7 +90,6 @@ def test_a_holding_moved_the_other_way_or_too_far_is_no_guess(side, by):
     assert "--filled 10@PRICE" in after.reason
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(Side)), QUANTITIES, QUANTITIES, QUANTITIES)
 def test_positions_end_a_ticket_only_where_nothing_moved(side, protected, owned, held):
     of = intent(10, side)
@@ -100,7 +99,6 @@ def test_positions_end_a_ticket_only_where_nothing_moved(side, protected, owned,
     assert settle(after, morning(held), Around(owned)) == ()
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(Side)), QUANTITIES, QUANTITIES, st.integers(1, 10).map(Decimal))
 def test_an_execution_nobody_heard_of_is_never_taken_for_none(side, protected, owned, unseen):
     """Whatever part of the order was executed, the ticket stays in doubt."""

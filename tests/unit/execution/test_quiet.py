@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robotrading.execution.quiet import (
@@ -77,7 +77,6 @@ def test_an_hour_that_is_repeated_or_skipped_is_read_in_its_widest_sense():
     assert quiet_until(datetime(2025, 3, 9, 6, 15, tzinfo=UTC), [skipped]) == datetime(2025, 3, 9, 7, 45, tzinfo=UTC)
 
 
-@settings(deadline=None)
 @given(MOMENTS, st.lists(WINDOWS, max_size=3))
 def test_whoever_waits_for_the_end_is_in_no_quiet_time(now, windows):
     until = quiet_until(now, windows)
@@ -87,7 +86,6 @@ def test_whoever_waits_for_the_end_is_in_no_quiet_time(now, windows):
         assert endless or quiet_until(until, windows) is None
 
 
-@settings(deadline=None)
 @given(MOMENTS, WINDOWS)
 def test_the_wall_clock_decides(now, one):
     """An instant whose wall time lies in the window is quiet, whatever the clocks have done that night."""
@@ -102,7 +100,6 @@ def test_the_wall_clock_decides(now, one):
         assert quiet_until(now, [one]) is not None
 
 
-@settings(deadline=None)
 @given(MOMENTS, WINDOWS)
 def test_a_window_is_never_longer_than_its_wall_times_and_a_change_of_clocks(now, one):
     quiet = quiet_at(now, [one])
@@ -111,7 +108,6 @@ def test_a_window_is_never_longer_than_its_wall_times_and_a_change_of_clocks(now
         assert abs((quiet.ends - quiet.begins) - nominal) <= timedelta(hours=2)
 
 
-@settings(deadline=None)
 @given(MOMENTS, st.lists(WINDOWS, min_size=1, max_size=3), st.integers(0, 3600))
 def test_a_margin_sees_what_begins_within_it_and_nothing_else(now, windows, seconds):
     margin = timedelta(seconds=seconds)
@@ -124,7 +120,6 @@ def test_a_margin_sees_what_begins_within_it_and_nothing_else(now, windows, seco
         assert quiet.ends > now
 
 
-@settings(deadline=None)
 @given(MOMENTS)
 def test_without_windows_it_is_never_quiet(now):
     """The embedded gateway has none: crypto trades at any hour."""

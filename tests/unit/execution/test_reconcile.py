@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from robotrading.domain.orders import EventKind, OrderEvent, TicketStatus
 from robotrading.execution.lifecycle import fold, merge_fill, replay
@@ -23,7 +23,6 @@ def settled(of, found):
     return of
 
 
-@settings(deadline=None)
 @given(pasts(BUY))
 def test_settling_twice_says_nothing_new(past):
     history, found = past
@@ -32,7 +31,6 @@ def test_settling_twice_says_nothing_new(past):
         assert settle(after, found) == ()
 
 
-@settings(deadline=None)
 @given(pasts(BUY))
 def test_every_execution_that_the_broker_tells_of_is_booked(past):
     history, found = past
@@ -47,7 +45,6 @@ def test_every_execution_that_the_broker_tells_of_is_booked(past):
     assert outstanding(after, found) == ()
 
 
-@settings(deadline=None)
 @given(pasts(BUY))
 def test_a_ticket_ends_on_evidence_only(past):
     """Enough executions, a completed order, or the knowledge that it never left: nothing else ends a ticket."""
@@ -61,7 +58,6 @@ def test_a_ticket_ends_on_evidence_only(past):
     assert enough or found.completed_orders or never_left
 
 
-@settings(deadline=None)
 @given(pasts(BUY))
 def test_what_has_more_executions_at_the_broker_than_here_stays_open(past):
     history, found = past
@@ -73,7 +69,6 @@ def test_what_has_more_executions_at_the_broker_than_here_stays_open(past):
         assert after.status is S.UNKNOWN
 
 
-@settings(deadline=None)
 @given(histories(BUY))
 def test_silence_is_unknown_and_never_an_end(history):
     before = replay(BUY, history)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from report_worlds import (
     ACCOUNT,
@@ -383,7 +383,6 @@ def reports(draw: st.DrawFn) -> SessionReport:
     )
 
 
-@settings(deadline=None)
 @given(reports())
 def test_any_report_is_well_formed_and_within_its_width(made: SessionReport):
     assert words(report_html(made))

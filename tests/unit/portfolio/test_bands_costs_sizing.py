@@ -72,7 +72,7 @@ def test_half_the_spread_counts_and_the_bound_itself_is_worth_it() -> None:
 amounts = st.decimals(D("0.001"), D(10_000), places=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(amounts, amounts, st.decimals(D("0.01"), D(1000), places=2), costs)
 def test_larger_orders_cost_more_but_not_in_proportion(
     a: Decimal, b: Decimal, price: Decimal, rule: CostSettings
@@ -99,7 +99,7 @@ def test_limits_are_marketable_and_on_the_tick() -> None:
     assert marketable_price(item, Side.SELL, D("0.004"), D("0.003")) == D("0.01")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.decimals(D("0.02"), D(5000), places=4),
     st.decimals(0, D("0.05"), places=4),

@@ -196,7 +196,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(configs, st.lists(st.floats(-1, 1) | st.none(), max_size=8), st.randoms(use_true_random=False))
 def test_weights_stay_within_all_their_bounds_in_any_order(config, strengths, rng) -> None:
     """In [0, cap], within the signal's bounds (the cap aside), sum to at most 1 - buffer; input order is nothing."""

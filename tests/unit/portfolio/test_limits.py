@@ -263,7 +263,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, st.integers(0, 20))
 def test_no_sequence_of_orders_and_partial_fills_exceeds_a_bound(steps, foreign) -> None:
     """Whatever is tried: bounds hold, nothing is sold beyond what was bought, foreign units stay where they are."""

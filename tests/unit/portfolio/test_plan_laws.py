@@ -14,7 +14,7 @@ from robotrading.portfolio.limits import LimitSettings
 from robotrading.portfolio.plan import PlanInputs, PlanSettings, make_plan, resize_buys
 from tests.unit.portfolio.plan_worlds import FREE, D, buys, filled, rules, sells, worlds
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=200)
 
 
 @many

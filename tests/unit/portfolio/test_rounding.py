@@ -45,7 +45,7 @@ def purse_of(wishes: list[Wish], share: Decimal, rules: TradeRules) -> Decimal:
     return share * spent(wishes, [w.most + 1 for w in wishes], rules)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(wish_lists(), shares, trade_rules)
 def test_rounding_gains_at_least_half_of_what_the_best_choice_of_one_more_lot_each_gains(
     wishes: list[Wish], share: Decimal, rules: TradeRules
@@ -63,7 +63,7 @@ def test_rounding_gains_at_least_half_of_what_the_best_choice_of_one_more_lot_ea
     assert start - distance(wishes, allocate(wishes, purse, rules)) >= (start - best) / 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(wish_lists(), shares, trade_rules)
 def test_the_purse_is_never_overdrawn_and_nothing_affordable_is_left(
     wishes: list[Wish], share: Decimal, rules: TradeRules
@@ -80,7 +80,7 @@ def test_the_purse_is_never_overdrawn_and_nothing_affordable_is_left(
             assert extra > left or not w.allows(more, rules)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(wish_lists())
 def test_with_cash_for_all_every_wish_is_rounded_to_the_nearest_lot(wishes: list[Wish]) -> None:
     rules = TradeRules(FREE, SizingSettings(D(0)))

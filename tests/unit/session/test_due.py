@@ -108,7 +108,7 @@ SESSIONS = (
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     looks=st.lists(st.integers(-90, 60 * 30), min_size=1, max_size=25),
     session=st.sampled_from(SESSIONS),

@@ -150,7 +150,7 @@ def numbers(low: int, high: int):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     minute=numbers(0, 59),
     hour=numbers(0, 23),

@@ -97,7 +97,7 @@ def test_crypto_has_every_day_and_the_whole_of_it():
     assert len(due("cron 0 */6 * * *", date(2026, 3, 8), date(2026, 3, 8), CRYPTO)) == 4
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(words=st.sampled_from(WORDS), first=DAYS, span=st.integers(0, 120))
 def test_every_occurrence_lies_in_the_hours_of_its_trading_day(words, first, span):
     found = occurrences(parse_schedule(words, EQUITIES), EQUITIES, CALENDAR, first, first + timedelta(days=span))
@@ -108,7 +108,7 @@ def test_every_occurrence_lies_in_the_hours_of_its_trading_day(words, first, spa
         assert one.trading_date == one.due_at.astimezone(zone_of(EQUITIES)).date()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(words=st.sampled_from(WORDS), day=DAYS, minutes=st.integers(0, 1439))
 def test_the_next_and_the_last_run_lie_around_an_instant(words, day, minutes):
     schedule = parse_schedule(words, EQUITIES)

@@ -104,7 +104,7 @@ def worlds(moves: list) -> World:
     return world
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(moves)
 def test_cash_and_positions_are_what_the_executions_say(moves: list) -> None:
     """Value is only ever exchanged: the start, plus and minus trades at their latest prices, less commissions."""
@@ -121,7 +121,7 @@ def test_cash_and_positions_are_what_the_executions_say(moves: list) -> None:
     assert all(quantity >= 0 for quantity in held.values()), "no short sale came of it"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(moves)
 def test_no_order_fills_beyond_its_size_or_after_its_end(moves: list) -> None:
     world = worlds(moves)
@@ -142,7 +142,7 @@ def test_no_order_fills_beyond_its_size_or_after_its_end(moves: list) -> None:
                     ended.add(order.perm_id)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(moves)
 def test_a_fill_in_a_cancelling_group_leaves_no_open_sibling(moves: list) -> None:
     world = worlds(moves)
@@ -154,7 +154,7 @@ def test_a_fill_in_a_cancelling_group_leaves_no_open_sibling(moves: list) -> Non
             assert all(o.submitted_at >= done.updated_at and exchange.find(1, o.request.parent_id) for o in later)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moves, moves)
 def test_a_snapshot_holds_all_that_matters(before: list, after: list) -> None:
     """What follows is the same whether the exchange was restored in between or not."""
@@ -171,7 +171,7 @@ def test_a_snapshot_holds_all_that_matters(before: list, after: list) -> None:
     assert restored.exchange.snapshot() == straight.exchange.snapshot()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moves)
 def test_permanent_ids_and_executions_only_grow(moves: list) -> None:
     world = worlds(moves)

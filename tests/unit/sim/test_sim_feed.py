@@ -56,7 +56,7 @@ def market() -> dict[Instrument, Bars]:
     return dict(answers)  # type: ignore[arg-type]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from([*EVERYTHING, REAL]),
     st.integers(0, 5400),

@@ -114,7 +114,7 @@ def walk(bars, how):
     return signals
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10_000),
     days=st.integers(242, 262),

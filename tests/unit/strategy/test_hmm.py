@@ -87,7 +87,7 @@ def test_equal_means_are_ordered_by_volatility_with_the_calmer_one_higher():
         assert _fit(sample, tied, 1, 1).volatilities == pytest.approx(sample.scale * np.sqrt([3.0, 0.5]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), power=st.integers(-6, 6))
 def test_scaling_all_returns_scales_the_moments_and_nothing_else(seed, power):
     returns, factor = regime_returns(seed, days=500), 2.0**power

@@ -68,7 +68,7 @@ def test_extrapolation_takes_far_fewer_steps_and_hardly_ever_ends_lower():
     assert sum(quick.log_likelihood > plain.log_likelihood - 0.1 for plain, quick in runs) >= 19
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), states=st.integers(2, 4), start=st.integers(0, MOST_STARTS - 1))
 def test_more_steps_never_end_lower(seed, states, start):
     sample = Sample.of(np.random.default_rng(seed).standard_t(3, 400))
