@@ -6,9 +6,10 @@ account summary would be up to three minutes old.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from robotrading.adapters.ibkr.contracts import describe, instrument_of
 from robotrading.adapters.ibkr.decimals import exact, known
@@ -22,6 +23,7 @@ BASE = "BASE"
 """The gateway's own sum over all currencies, which must not be added to them."""
 CASH_TAGS = ("TotalCashBalance", "CashBalance")
 POWER_TAGS = ("BuyingPower", "AvailableFunds")
+NET = "NetLiquidation"
 GROSS = "GrossPositionValue"
 YESTERDAY = "PreviousDayEquityWithLoanValue"
 
@@ -35,7 +37,7 @@ def values_of(rows: Rows, account: str) -> dict[tuple[str, str], str]:
 
 
 def account_of(rows: Rows, positions: tuple[Position, ...], account: str, at: datetime, *, paper: bool) -> Account:
-    """The account at one instant. `BrokerUnavailable` when the gateway's values are not complete or not current."""
+    """The account at one instant. `BrokerUnavailable` when its values are not complete, not current or no numbers."""
     values = values_of(rows, account)
     if values.get(("AccountReady", ""), "true").lower() == "false":
         raise BrokerUnavailable(f"account {account}: the gateway says that its values are not current; try again later")
@@ -69,13 +71,19 @@ def require_flat(rows: Rows, account: str) -> None:
 
 def _net_liquidation(values: Values, account: str) -> tuple[Decimal, str]:
     """The value and the base currency, which is the currency it comes in."""
-    found = [
-        (exact(text), currency) for (tag, currency), text in values.items() if tag == "NetLiquidation" and currency
-    ]
-    real = [item for item in found if item[1] != BASE]
-    if len(real) != 1:
-        raise BrokerUnavailable(f"account {account}: {len(real)} values of NetLiquidation came, where one is expected")
-    return real[0]
+    found = [(text, currency) for (tag, currency), text in values.items() if tag == NET and currency not in ("", BASE)]
+    if len(found) != 1:
+        raise BrokerUnavailable(f"account {account}: {len(found)} values of {NET} came, where one is expected")
+    text, currency = found[0]
+    return _number(text, f"account {account}: {NET} in {currency}"), currency
+
+
+def _number(value: float | str, subject: str) -> Decimal:
+    """Raises `BrokerUnavailable` for what is no number: it is not known, and must not be reckoned with."""
+    try:
+        return exact(value)
+    except ValueError as error:
+        raise BrokerUnavailable(f"{subject} is not known ({error}); ask again") from error
 
 
 def _first(values: Values, tags: Iterable[str], currency: str, account: str) -> Decimal:
@@ -90,7 +98,7 @@ def _cash(values: Values, account: str) -> dict[str, Decimal]:
     """Cash per currency by the first tag that has any, the sum over all left out."""
     for wanted in CASH_TAGS:
         cash = {
-            currency: exact(text)
+            currency: _number(text, f"account {account}: {wanted} in {currency}")
             for (tag, currency), text in values.items()
             if tag == wanted and currency not in ("", BASE)
         }
@@ -102,21 +110,32 @@ def _cash(values: Values, account: str) -> dict[str, Decimal]:
 def positions_of(
     rows: Rows, account: str, remembered: Mapping[str, Instrument]
 ) -> tuple[tuple[Position, ...], tuple[Skip, ...]]:
-    """Positions of one account in what the bot can name, and a skip for each holding that it cannot."""
+    """Positions of one account in what the bot can name, and a skip for each holding that it cannot.
+
+    Of a contract told twice the later row counts: an execution while the list is on its way adds its new quantity to
+    it. A cost that is not known is 0. Raises `BrokerUnavailable` for a quantity that is no number.
+    """
     positions: dict[str, Position] = {}
     others: list[Skip] = []
-    for owner, contract, quantity, cost in rows:
-        if owner != account or not quantity:
+    newest = {_contract_key(row[1]): row for row in rows if row[0] == account}
+    for _, contract, told, cost in newest.values():
+        quantity = _number(told, f"account {account}: the quantity held of {describe(contract)}")
+        if not quantity:
             continue
         instrument = instrument_of(contract, remembered)
         if instrument is None:
-            reason = f"{exact(quantity)} of {describe(contract)} is held; the bot does not trade this kind"
+            reason = f"{quantity} of {describe(contract)} is held; the bot does not trade this kind"
             others.append(Skip(contract.localSymbol or contract.symbol, "positions", reason, "other_kind"))
             continue
         held = positions.get(instrument.key)
-        fresh = Position(instrument, exact(quantity), exact(cost))
+        fresh = Position(instrument, quantity, known(cost) or Decimal(0))
         positions[instrument.key] = fresh if held is None else _joined(held, fresh)
     return tuple(positions.values()), tuple(others)
+
+
+def _contract_key(contract: Any) -> Hashable:
+    """The contract's own id; what has none is known by all that is said of it."""
+    return contract.conId or repr(contract)
 
 
 def _joined(one: Position, other: Position) -> Position:

@@ -6,17 +6,17 @@ The library reads every number into a float and writes `sys.float_info.max` for 
 
 from __future__ import annotations
 
-import math
 import sys
 from decimal import Decimal, InvalidOperation
 
 UNSET = sys.float_info.max
+_UNSET = Decimal(str(UNSET))
 
 
 def exact(value: float | str | Decimal) -> Decimal:
     """The shortest decimal that reads as this float: what the gateway wrote.
 
-    ValueError for nan, inf and what is no number.
+    ValueError for nan, inf, 'not set' and what is no number.
     """
     try:
         number = Decimal(str(value))
@@ -24,17 +24,19 @@ def exact(value: float | str | Decimal) -> Decimal:
         raise ValueError(f"not a number: {value!r}") from None
     if not number.is_finite():
         raise ValueError(f"not a finite number: {value!r}")
+    if abs(number) >= _UNSET:
+        raise ValueError(f"a number that is not set: {value!r}")
     return number
 
 
 def known(value: float | str | None) -> Decimal | None:
-    """`exact`, or None for what is empty, not set, nan or infinite."""
+    """`exact`, or None for what is empty, not set, nan, infinite or no number."""
     if value is None or value == "":
         return None
-    number = float(value)
-    if not math.isfinite(number) or abs(number) >= UNSET:
+    try:
+        return exact(value)
+    except ValueError:
         return None
-    return exact(value)
 
 
 def plain(value: Decimal) -> str:

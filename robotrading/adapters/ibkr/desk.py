@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from robotrading.adapters.ibkr.contracts import instrument_of
+from robotrading.adapters.ibkr.contracts import describe, instrument_of
 from robotrading.adapters.ibkr.decimals import known
 from robotrading.adapters.ibkr.executions import fill_of
 from robotrading.adapters.ibkr.orders import is_ours
 from robotrading.adapters.ibkr.statuses import TERMINAL
 from robotrading.adapters.ibkr.translator import Heard, SeenOrder, SeenStatus, Translator
-from robotrading.domain.errors import RobotradingError
+from robotrading.domain.errors import BrokerUnavailable, RobotradingError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.orders import Fill, OrderEvent
 from robotrading.domain.ports import Clock
@@ -75,10 +75,18 @@ class OrderDesk:
             self.tell(self.translator.execution(fill, 0, self._clock.now()))
 
     def fills_of(self, rows: Iterable[tuple[Any, Any]]) -> tuple[Fill, ...]:
-        """Executions of this account, latest revisions; what the bot cannot name is none of its fills."""
+        """Executions of this account, latest revisions; what the bot cannot name is none of its fills.
+
+        Raises `BrokerUnavailable` for one whose numbers are none: what was executed is then not known.
+        """
         found = []
         for contract, execution in rows:
-            fill = self._fill(contract, execution)
+            try:
+                fill = self._fill(contract, execution)
+            except ValueError as error:
+                raise BrokerUnavailable(
+                    f"execution {execution.execId} of {describe(contract)} cannot be read: {error}; ask again"
+                ) from error
             if fill is not None:
                 found.append(fill)
         return self.translator.fills.latest(found)

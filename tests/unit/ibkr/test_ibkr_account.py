@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -73,6 +74,24 @@ def test_values_that_are_not_current_are_not_used() -> None:
         read([("AccountReady", "false", "", ACCOUNT), *ROWS[1:]])
 
 
+NO_NUMBERS = ["", "nan", "inf", "N/A", "1.7976931348623157E308"]
+"""The last is how the gateway writes that a number is not set."""
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_a_value_that_is_no_number_is_unknown_and_never_reckoned_with(text: str) -> None:
+    for tag in ("NetLiquidation", "TotalCashBalance"):
+        rows = [
+            (name, text if (name, currency) == (tag, "USD") else value, currency, owner)
+            for name, value, currency, owner in ROWS
+        ]
+        with pytest.raises(BrokerUnavailable, match=f"{tag} in USD is not known"):
+            read(rows)
+    rows = [(name, text if name == "BuyingPower" else value, currency, owner) for name, value, currency, owner in ROWS]
+    assert read(rows).buying_power == 51_000
+    require_flat([*ROWS, ("GrossPositionValue", text, "USD", ACCOUNT)], ACCOUNT)
+
+
 def test_an_unknown_yesterday_is_none() -> None:
     assert read([row for row in ROWS if row[0] != "PreviousDayEquityWithLoanValue"]).day_start_value is None
 
@@ -93,6 +112,33 @@ def test_positions_of_other_kinds_are_counted_and_none_is_dropped() -> None:
     ]
     assert [(skip.subject, skip.rule) for skip in others] == [("SPY 261218C00700000", "other_kind")]
     assert "-2.0 of OPT" in others[0].reason
+
+
+@pytest.mark.parametrize("quantity", [float("nan"), float("inf"), sys.float_info.max])
+def test_a_quantity_that_is_no_number_is_unknown_and_not_a_holding(quantity: float) -> None:
+    with pytest.raises(BrokerUnavailable, match="the quantity held of STK AAPL USD is not known"):
+        positions_of([(ACCOUNT, contract_for(AAPL), quantity, 45.5)], ACCOUNT, {})
+
+
+@pytest.mark.parametrize("cost", [float("nan"), sys.float_info.max])
+def test_a_cost_that_is_not_known_hides_no_holding(cost: float) -> None:
+    positions, _ = positions_of([(ACCOUNT, contract_for(AAPL), 40.0, cost)], ACCOUNT, {})
+    assert [(p.quantity, p.avg_cost) for p in positions] == [(D(40), D(0))]
+
+
+@pytest.mark.parametrize("con_id", [265598, 0])
+def test_a_contract_told_twice_is_held_once_as_it_was_told_last(con_id: int) -> None:
+    """An execution while the list is on its way sends the new quantity between the others."""
+    rows = [
+        (ACCOUNT, contract_for(AAPL, con_id), 40.0, 45.5),
+        (ACCOUNT, contract_for(COIN), 1.0, 10.0),
+        ("DU_OTHER", contract_for(AAPL, con_id), 7.0, 1.0),
+        (ACCOUNT, contract_for(AAPL, con_id), 50.0, 46.0),
+    ]
+    positions, _ = positions_of(rows, ACCOUNT, {})
+    assert [(p.instrument.key, p.quantity) for p in positions] == [(AAPL.key, D(50)), (COIN.key, D(1))]
+    sold, _ = positions_of([*rows, (ACCOUNT, contract_for(AAPL, con_id), 0.0, 0.0)], ACCOUNT, {})
+    assert [p.instrument.key for p in sold] == [COIN.key]
 
 
 def test_a_coin_at_two_exchanges_is_one_position() -> None:

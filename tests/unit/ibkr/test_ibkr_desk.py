@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -84,6 +85,15 @@ async def test_executions_in_other_kinds_are_none_of_our_fills() -> None:
     await asyncio.sleep(0)
     assert not told.events
     assert len(told.desk.fills_of([(option, execution()), (contract_for(AAPL), execution())])) == 1
+
+
+@pytest.mark.parametrize("terms", [{"shares": float("nan")}, {"price": sys.float_info.max}])
+async def test_an_execution_that_is_no_number_is_not_left_out_and_not_booked(terms: dict[str, float]) -> None:
+    told = Told()
+    with pytest.raises(BrokerUnavailable, match=r"execution a\.01 of STK AAPL USD cannot be read"):
+        told.desk.fills_of([(contract_for(AAPL), execution(**terms))])
+    with pytest.raises(ValueError, match="number"):  # which the decoder takes for damage
+        told.desk.heard_execution(contract_for(AAPL), execution(**terms))
 
 
 async def test_the_first_failure_of_a_listener_is_kept() -> None:
