@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -50,11 +51,18 @@ class RollingFile(RotatingFileHandler):
         except FileNotFoundError:
             there = None
         if there is None or not os.path.samestat(ours, there):
-            self.stream.close()
-            self.stream = None
+            self._leave()
             self._began = _first_instant(Path(self.baseFilename))
 
+    def _leave(self) -> None:
+        """What a full disk did not take goes with the file: one that is closed and still held would take no line."""
+        left, self.stream = self.stream, None
+        if left is not None:
+            with suppress(OSError):
+                left.close()
+
     def doRollover(self) -> None:  # noqa: N802
+        self._leave()
         super().doRollover()
         self._began = None
 

@@ -131,3 +131,38 @@ def test_programs_that_share_a_file_go_on_in_the_new_one_when_one_of_them_has_cl
     assert sorted(path.name for path in tmp_path.iterdir()) == ["service.log", "service.log.1"]
     assert "second, late" in (tmp_path / "service.log").read_text()
     assert "second, early" in (tmp_path / "service.log.1").read_text()
+
+
+class NeverEmptied(io.FileIO):
+    """A file on a disk that is full until somebody leaves it: what is written stays in the buffer above."""
+
+    def write(self, _data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def on_a_full_disk(path: Path, settings: LogSettings) -> RollingFile:
+    """A handler with a line that could not be written."""
+    handler = RollingFile(path, settings)
+    handler.stream = io.TextIOWrapper(io.BufferedWriter(NeverEmptied(path, "a")), encoding="utf-8")
+    handler.handle(record("lost"))
+    return handler
+
+
+def test_lines_are_written_again_after_the_file_of_a_full_disk_was_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    handler = on_a_full_disk(path, LogSettings())
+    path.unlink()
+    handler.handle(record("after it"))
+    handler.close()
+    assert "after it" in path.read_text()
+
+
+def test_lines_are_written_again_after_a_file_could_not_be_finished(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    handler = on_a_full_disk(path, LogSettings(max_days=1))
+    for words in ("a day later", "and after it"):
+        later = record(words)
+        later.created = AT + 90_000
+        handler.handle(later)
+    handler.close()
+    assert "and after it" in path.read_text()
