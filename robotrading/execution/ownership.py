@@ -1,8 +1,8 @@
 """The bot owns quantities, not symbols.
 
-Entry points: `book` (an execution on what is owned), `sellable`, `protected`, `shortfalls`.
-Invariants: `owned` changes through executions with our reference alone; what may be sold never exceeds what is owned
-less what is already on its way out; `protected` is what the account holds beyond that, and is never counted as ours.
+Entry points: `book` (an execution on what is owned), `open_quantity`, `protected`, `shortfalls`.
+Invariants: `owned` changes through executions with our reference alone; what an order may still execute counts until it
+has ended, UNKNOWN included; `protected` is what the account holds beyond the bot's own, and is never counted as ours.
 """
 
 from __future__ import annotations
@@ -54,11 +54,6 @@ def _share(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
 
 def _spent(fill: Fill) -> Decimal:
     return fill.quantity * fill.price + (fill.commission or Decimal(0))
-
-
-def sellable(owned: Decimal, tickets: Iterable[Ticket], instrument: Instrument) -> Decimal:
-    """What may still be sold: owned less the unfilled part of every sell that is not terminal, UNKNOWN included."""
-    return max(owned - open_quantity(tickets, instrument, Side.SELL), Decimal(0))
 
 
 def open_quantity(tickets: Iterable[Ticket], instrument: Instrument, side: Side) -> Decimal:
