@@ -52,6 +52,7 @@ def test_a_holding_beyond_the_bots_own_that_has_not_moved_proves_that_nothing_wa
     before = sent(of, D(7), *([executed(of, done)] if done else []))
     after = settled(before, morning(107), Around(D(100)))
     assert (after.status, after.filled) == (S.CANCELLED, D(done))
+    assert after.reason.startswith("nothing more of it was executed" if done else "nothing of it was executed")
     for number in ("107", "100", "7"):
         assert number in after.reason
 

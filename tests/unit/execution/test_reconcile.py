@@ -189,3 +189,23 @@ def test_a_correction_counts_before_a_new_execution_can_end_the_ticket():
     found = evidence((listed(BUY, S.WORKING, 8),), (), (fill(BUY, 5, "f2"), fill(BUY, 3, revision=2)))
     after = settled(before, found)
     assert (after.status, after.filled) == (S.PARTIAL, D(8))
+
+
+def test_of_two_corrections_the_newest_counts_though_the_older_one_would_fill_the_order():
+    before = ticket(BUY, K.SENT, executed(BUY, 6))
+    found = evidence((listed(BUY, S.WORKING, 3),), (), (fill(BUY, 10, revision=2), fill(BUY, 3, revision=3)))
+    after = settled(before, found)
+    assert (after.status, after.filled) == (S.PARTIAL, D(3))
+
+
+@pytest.mark.parametrize("status", [S.CANCELLED, S.REJECTED])
+def test_an_end_that_the_executions_bear_out_has_the_brokers_own_reason(status):
+    ended = replace(listed(BUY, status, 4), reason="margin")
+    after = settled(ticket(BUY, K.SENT), evidence((), (ended,), (fill(BUY, 4),)))
+    assert (after.status, after.reason) == (S.CANCELLED, "margin")
+
+
+def test_on_its_own_day_nobody_is_asked_for_executions_that_may_still_be_told():
+    after = settled(ticket(BUY, K.SENT), evidence((), (listed(BUY, S.FILLED, 10),)))
+    assert after.status is S.UNKNOWN
+    assert "robotrading resolve" not in after.reason
