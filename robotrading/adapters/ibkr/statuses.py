@@ -69,7 +69,8 @@ class Verdict(StrEnum):
 class Standing:
     """What has been said about one order so far. Mutable: one per intent, kept by the translator alone.
 
-    `reported` is the filled quantity that statuses named, which executions must come up to.
+    `executed`: some of it was, so that it has worked, whatever no status has said. `reported` is the filled quantity
+    that statuses named, which executions must come up to.
     """
 
     intent_id: str
@@ -77,12 +78,17 @@ class Standing:
     quantity: Decimal | None = None
     broker_id: int = 0
     acknowledged: bool = False
+    executed: bool = False
     cancel_asked: bool = False
     distrusted: bool = False
     reported: Decimal = Decimal(0)
     ended: EventKind | None = None
     code: int | None = None
     reason: str = ""
+
+    @property
+    def worked(self) -> bool:
+        return self.acknowledged or self.executed
 
     def heard(self, code: int, text: str) -> None:
         """Remember a message as the reason for what may follow."""
@@ -113,7 +119,7 @@ def judge_status(standing: Standing, word: str) -> Verdict:
     if event is EventKind.CANCELLED:
         return Verdict.ASK if standing.distrusted and not standing.cancel_asked else Verdict.TELL
     # Inactive: with its code it is a rejection; without one, or on an order that worked, it is asked about.
-    return Verdict.ASK if standing.acknowledged or refusal_code(standing) is None else Verdict.TELL
+    return Verdict.ASK if standing.worked or refusal_code(standing) is None else Verdict.TELL
 
 
 def _judge_working(standing: Standing) -> Verdict:
@@ -130,7 +136,7 @@ def judge_message(standing: Standing, code: int) -> tuple[Verdict, EventKind | N
     effect = order_effect(code)
     if standing.ended is not None or effect is Effect.NOTE:
         return Verdict.NOTHING, None
-    if effect is Effect.REFUSED and not standing.acknowledged:
+    if effect is Effect.REFUSED and not standing.worked:
         return Verdict.TELL, EventKind.REJECTED
     if effect is Effect.CANCELLED and (standing.cancel_asked or not standing.distrusted):
         return Verdict.TELL, EventKind.CANCELLED

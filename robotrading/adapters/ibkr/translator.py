@@ -149,6 +149,7 @@ class Translator:
             return SILENCE
         standing = self.standings.setdefault(told.intent_id, Standing(told.intent_id, told.instrument))
         self._learn(standing, broker_id)
+        standing.executed = True
         return Heard((OrderEvent(told.intent_id, EventKind.FILL, at, told, standing.broker_id),))
 
     def commission(self, execution_id: str, amount: float, currency: str, at: datetime) -> Heard:

@@ -206,6 +206,20 @@ def test_an_order_that_did_not_leave_is_forgotten() -> None:
 # Codes
 
 
+@pytest.mark.parametrize("word", ["", "Inactive"])
+def test_a_refusal_of_what_was_executed_in_part_is_asked_about_although_no_status_came(word: str) -> None:
+    """Executions may come before the first status: what has traded has worked, and a 201 may be a refused change."""
+    translator = desk()
+    translator.execution(fill(3), PERM, NOW)
+    if word:
+        translator.standings[REF].heard(201, "no")
+    heard = said(translator, word) if word else translator.message(ORDER, 201, "no", NOW)
+    assert heard == Heard(doubts=(REF,))
+    assert translator.settle(REF, [listed(TicketStatus.PARTIAL, 3)], [], [fill(3)], NOW).events[0].kind is (
+        EventKind.ACKNOWLEDGED
+    )
+
+
 @pytest.mark.parametrize("code", sorted(code for code, (effect, _) in ORDER_CODES.items() if effect is Effect.REFUSED))
 def test_a_refusal_rejects_a_new_order_and_only_questions_a_working_one(code: int) -> None:
     heard = desk().message(ORDER, code, "no", NOW)
