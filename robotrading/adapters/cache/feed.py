@@ -132,16 +132,19 @@ class CachedFeed:
         }, None
 
     def _unless_poorer(self, bars: Bars | Skip, entry: Entry | None) -> Bars | Skip:
-        """The series, or a skip where it is a stand-in that must not drive out what is kept and still usable.
+        """The series, or a skip where it has less than what is kept, still usable, and must not be driven out.
 
         Another source may know the last hundred days only: too little for a model that yesterday's series feeds well.
+        The same source may have a bad hour, and answer with a few days or without the newest ones.
         """
-        if isinstance(bars, Skip) or entry is None or _origin(bars) == _origin(entry.bars):
+        if isinstance(bars, Skip) or entry is None or not len(bars) or self._is_too_old(entry):
             return bars
-        if not len(bars) or bars.first_day <= entry.bars.first_day + LONGEST_TAIL or self._is_too_old(entry):
-            return bars
-        reason = f"{_origin(bars)} has it from {bars.first_day} only"
-        return Skip(bars.instrument.symbol, STEP, reason, "shorter_history")
+        symbol, origin = bars.instrument.symbol, _origin(bars)
+        if bars.first_day > entry.bars.first_day + LONGEST_TAIL:
+            return Skip(symbol, STEP, f"{origin} has it from {bars.first_day} only", "shorter_history")
+        if bars.last_day < entry.bars.last_day:
+            return Skip(symbol, STEP, f"{origin} has it to {bars.last_day} only", "shorter_history")
+        return bars
 
     def _keep(self, got: Answer, joined: Mapping[Instrument, Entry], start: date, stop: date) -> None:
         """Store what was fetched, up to the last day that was asked for and complete then."""

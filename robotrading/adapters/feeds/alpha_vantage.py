@@ -12,6 +12,7 @@ no recorded answer of DIGITAL_CURRENCY_DAILY in its present form was at hand to 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -30,6 +31,9 @@ from robotrading.domain.skip import Skip
 
 NAME = "alpha_vantage"
 SERIES = "Time Series (Daily)"
+GOOD_FOR = 1800.0
+"""Seconds for which an answer stands. Each request brings all days that the plan has, and the cache may want two things
+of a series: its end, and where that does not fit, the whole."""
 _MESSAGES = ("Error Message", "Note", "Information")
 _BAD_KEY = re.compile(r"api ?key (is )?(invalid|missing)|demo\W+api ?key", re.IGNORECASE)
 _MEANINGS: tuple[tuple[re.Pattern[str], str, str, float | None], ...] = (
@@ -48,12 +52,16 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str, str, float | None], ...] = (
 
 
 class AlphaVantageFeed:
-    """One request a symbol, one after the other; a refusal that concerns all symbols ends the asking."""
+    """One request a symbol, one after the other; a refusal that concerns all symbols ends the asking.
+
+    A series that has come is not asked for again within `GOOD_FOR` seconds.
+    """
 
     def __init__(self, settings: AlphaVantageSettings, policy: Policy, http: HttpClient | None = None) -> None:
         self._settings = settings
         self._policy = policy
         self._http = http or HttpClient("Alpha Vantage", policy.clock, secret=settings.api_key)
+        self._answered: dict[Instrument, tuple[float, Bars]] = {}
 
     @property
     def name(self) -> str:
@@ -83,10 +91,18 @@ class AlphaVantageFeed:
                 retryable=False,
             )
         try:
-            body = self._policy.call(partial(self._fetch, instrument))
-            return parse_series(body, instrument, first, last, self._policy.clock.now())
+            return _window(self._series(instrument), first, last)
         except ServiceError as error:
             return error
+
+    def _series(self, instrument: Instrument) -> Bars:
+        """All that one request brings, from memory where it has just come. Raises `ServiceError`."""
+        clock = self._policy.clock
+        at, bars = self._answered.get(instrument, (-math.inf, None))
+        if bars is None or clock.monotonic() - at > GOOD_FOR:
+            bars = parse_series(self._policy.call(partial(self._fetch, instrument)), instrument, clock.now())
+            self._answered[instrument] = clock.monotonic(), bars
+        return bars
 
     def _fetch(self, instrument: Instrument, seconds: float) -> Mapping[str, Any]:
         premium = self._settings.premium
@@ -127,8 +143,8 @@ def complaint(body: Mapping[str, Any], symbol: str, key: str = "") -> ServiceErr
     return ServiceError(f"Alpha Vantage sent a message in place of data: {safe}", rule="message", retryable=False)
 
 
-def parse_series(body: Mapping[str, Any], instrument: Instrument, first: date, last: date, as_of: datetime) -> Bars:
-    """Bars from `first` to `last`, oldest first. Raises `SubjectRefused` where there are none, or none to read."""
+def parse_series(body: Mapping[str, Any], instrument: Instrument, as_of: datetime) -> Bars:
+    """All bars of an answer, oldest first. Raises `SubjectRefused` where there are none, or none to read."""
     rows = body.get(SERIES)
     if not isinstance(rows, dict) or not rows:
         raise SubjectRefused(
@@ -136,13 +152,18 @@ def parse_series(body: Mapping[str, Any], instrument: Instrument, first: date, l
             rule="no_data",
         )
     try:
-        bars = _bars(dict(sorted(rows.items())), instrument, as_of)
+        return _bars(dict(sorted(rows.items())), instrument, as_of)
     except (ValueError, TypeError, AttributeError) as error:
         raise SubjectRefused(f"the daily series of {instrument} cannot be read: {error}", rule="unreadable") from error
+
+
+def _window(bars: Bars, first: date, last: date) -> Bars:
+    """The days asked for. Raises `SubjectRefused` where there are none."""
     chosen = bars.since(first).until(last)
     if not len(chosen):
         raise SubjectRefused(
-            f"Alpha Vantage has {instrument} from {bars.first_day} to {bars.last_day}, nothing from {first} to {last}",
+            f"Alpha Vantage has {bars.instrument} from {bars.first_day} to {bars.last_day}, "
+            f"nothing from {first} to {last}",
             rule="no_data",
         )
     return chosen

@@ -1,14 +1,15 @@
 """Several sources in the session's order: what one lacks is asked of the next.
 
 Entry point: `FeedChain`.
-Invariants: a series comes whole from one source; a `Skip` names what every source said; the chain as a whole is
-unavailable only when each of its sources was.
+Invariants: a series comes whole from one source; what a source answers with a series that no session can use (far too
+short, or ended long ago) is asked of the next one too, and only a better series takes its place; a `Skip` names what
+every source said; the chain as a whole is unavailable only when each of its sources was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from robotrading.domain.errors import FeedUnavailable
 from robotrading.domain.instrument import Instrument
@@ -17,6 +18,13 @@ from robotrading.domain.ports import Feed
 from robotrading.domain.skip import Skip
 
 STEP = "prices"
+FEWEST_BARS = 30
+"""The checks want at least so many, whatever is configured."""
+LONG_WINDOW = timedelta(days=90)
+"""Who asks for more than this asks for a history, not for the end of one; and histories that begin further apart than
+this do not stand in for each other."""
+ENDED_LONG_AGO = timedelta(days=7)
+"""Longer than any holidays of an exchange; the checks allow three trading days unless told otherwise."""
 
 
 class FeedChain:
@@ -39,6 +47,7 @@ class FeedChain:
     def daily(self, instruments: Sequence[Instrument], first: date, last: date) -> Mapping[Instrument, Bars | Skip]:
         """See the port. Raises `FeedUnavailable` when no source answers at all."""
         found: dict[Instrument, Bars] = {}
+        poor: dict[Instrument, Bars] = {}
         said: dict[Instrument, list[str]] = {instrument: [] for instrument in instruments}
         silent: list[FeedUnavailable] = []
         for name, feed in self._feeds.items():
@@ -52,13 +61,27 @@ class FeedChain:
                 answer = {instrument: Skip(instrument.symbol, STEP, str(error)) for instrument in lacking}
             for instrument in lacking:
                 bars = answer.get(instrument)
-                if isinstance(bars, Bars) and len(bars):
-                    found[instrument] = bars
-                else:
+                if not isinstance(bars, Bars) or not len(bars):
                     said[instrument].append(_attributed(name, bars))
+                elif _is_poor(bars, first, last):
+                    poor.setdefault(instrument, bars)
+                elif instrument not in poor or _reaches_back(bars, poor[instrument]):
+                    found[instrument] = bars
         if len(silent) == len(self._feeds):
             raise _all_silent(silent)
+        found = poor | found
         return {i: found[i] if i in found else _lacking(i, said[i]) for i in said}
+
+
+def _is_poor(bars: Bars, first: date, last: date) -> bool:
+    """Whether no session can use it. The first source's is served all the same when nobody has a better one."""
+    short = len(bars) < FEWEST_BARS and last - first > LONG_WINDOW
+    return short or last - bars.last_day > ENDED_LONG_AGO
+
+
+def _reaches_back(bars: Bars, poor: Bars) -> bool:
+    """A hundred days up to yesterday are no better than five years that ended last month."""
+    return bars.first_day <= poor.first_day + LONG_WINDOW
 
 
 def _attributed(source: str, answer: Bars | Skip | None) -> str:

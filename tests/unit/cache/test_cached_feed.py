@@ -337,6 +337,41 @@ def test_a_stand_in_with_less_of_the_past_does_not_drive_out_what_is_kept(world)
     assert world.source.asked == [(("KO",), date(2025, 9, 15), MONDAY)], "and the next tail is joined on as ever"
 
 
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        (lambda bars: bars.since(FRIDAY), "yahoo has it from 2025-09-26 only"),
+        (lambda bars: bars.until(date(2025, 9, 18)), "yahoo has it to 2025-09-18 only"),
+    ],
+    ids=["two days of five years", "the newest days are missing"],
+)
+def test_a_bad_hour_of_the_same_source_does_not_drive_out_what_is_kept(world, cut, said):
+    """A dividend makes the whole be asked for, and the answer is a torn one."""
+    whole = world.source.books[KO]
+    world.ask()
+    world.clock.pass_by(days=3)
+    world.dividend(KO, FRIDAY, 1.0)
+    world.source.books[KO] = cut(world.source.books[KO])
+    kept = world.ask(MONDAY)[KO]
+    assert (kept.first_day, kept.last_day) == (FIRST, FRIDAY)
+    assert kept.adj_close.tolist() == whole.since(FIRST).until(FRIDAY).adj_close.tolist()
+    (note,) = world.feed.notes
+    assert said in note.reason
+    world.source.books[KO] = whole
+    assert world.ask(MONDAY)[KO].close.tolist() == world.expected(MONDAY)
+    assert world.feed.notes == ()
+
+
+def test_what_the_source_itself_has_no_more_of_is_accepted_in_the_end(world):
+    """A symbol may go to another company: its short history counts once what is kept is too old."""
+    world.ask()
+    world.source.books[KO] = world.source.books[KO].since(FRIDAY)
+    world.dividend(KO, MONDAY, 1.0)
+    world.clock.pass_by(days=5)
+    assert world.ask(TUESDAY)[KO].first_day == FRIDAY
+    assert world.feed.notes == ()
+
+
 def test_a_stand_in_is_used_when_what_is_kept_is_too_old(world):
     whole = world.source.books[KO]
     world.ask()

@@ -112,6 +112,29 @@ def test_only_the_days_asked_for_come():
     assert (found.first_day, found.last_day, len(found)) == (DAYS[3], DAYS[5], 3)
 
 
+def test_the_end_of_a_series_and_the_whole_of_it_are_one_request():
+    """The free plan has 25 a day, and the cache may ask for both; an answer of half an hour ago is an old one."""
+    served = Served({"AAA": GOOD, "BBB": GOOD})
+    with served.server:
+        for first in (DAYS[-3], DAYS[0], DAYS[-1]):
+            found = served.feed.daily([stock("AAA"), stock("BBB")], first, DAYS[-1])
+            assert {bars.first_day for bars in found.values()} == {first}
+        assert len(served.server.requests) == 2
+        served.clock.wait(1801)
+        again = served.feed.daily([stock("AAA")], DAYS[0], DAYS[-1])[stock("AAA")]
+        served.feed.close()
+    assert len(served.server.requests) == 3
+    assert again.as_of > found[stock("AAA")].as_of
+
+
+def test_a_refusal_is_not_remembered():
+    served = Served({"AAA": [INVALID, GOOD]})
+    with served.server:
+        answers = [served.feed.daily([stock("AAA")], DAYS[0], DAYS[-1])[stock("AAA")] for _ in range(2)]
+        served.feed.close()
+    assert [type(answer) for answer in answers] == [Skip, Bars]
+
+
 def test_days_it_does_not_have_are_a_skip_that_says_which_it_has():
     found = Served({"AAA": GOOD}).ask("AAA", first=date(2020, 1, 1), last=date(2020, 2, 1))["AAA"]
     assert isinstance(found, Skip)
@@ -148,7 +171,7 @@ def test_any_splits_are_undone(splits):
         new, old = splits.get(place, (1, 1))
         price = price * new / old
     body = json.loads(daily_series(rows[::-1], adjusted=True))
-    bars = parse_series(body, stock("AAA"), days[0], days[-1], AT)
+    bars = parse_series(body, stock("AAA"), AT)
     np.testing.assert_allclose(bars.close, 600.0, rtol=1e-4)
 
 

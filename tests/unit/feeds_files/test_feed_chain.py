@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -94,3 +94,65 @@ def test_an_instrument_asked_twice_is_answered_once():
     yahoo = Shelf("yahoo", "A")
     assert list(chain(yahoo).daily([A, A], DAY, DAY)) == [A]
     assert yahoo.asked == ["A"]
+
+
+FIRST, LAST = date(2024, 1, 1), date(2025, 1, 2)
+
+
+class History:
+    """A source of A alone, with a bar on each day from `first` to `last`."""
+
+    def __init__(self, name: str, first: date = FIRST, last: date = LAST) -> None:
+        self.name, self.first, self.last = name, first, last
+        self.asked = 0
+
+    def daily(self, instruments, first, last):
+        self.asked += 1
+        days = np.arange(max(self.first, first), min(self.last, last) + timedelta(days=1), dtype="datetime64[D]")
+        at = datetime(2025, 1, 3, tzinfo=UTC)
+        return {
+            i: Bars.from_closes(i, days, np.ones(len(days)), as_of=at, source=self.name) for i in instruments if i == A
+        }
+
+
+def ago(days: int) -> date:
+    return LAST - timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(ago(4), LAST), (ago(28), LAST), (FIRST, ago(14)), (FIRST, ago(8))],
+    ids=["five days", "twenty-nine days", "two weeks old", "eight days old"],
+)
+def test_a_series_that_no_session_can_use_is_asked_of_the_next_source(first, last):
+    good = History("good")
+    answer = chain(History("poor", first, last), good).daily([A], FIRST, LAST)
+    assert (answer[A].source, len(answer[A])) == ("good", 368)
+
+
+@pytest.mark.parametrize(("first", "last"), [(ago(29), LAST), (FIRST, ago(7))], ids=["thirty days", "a week old"])
+def test_a_series_that_a_session_may_be_told_to_use_is_not(first, last):
+    second = History("second")
+    assert chain(History("first", first, last), second).daily([A], FIRST, LAST)[A].source == "first"
+    assert second.asked == 0
+
+
+def test_the_end_of_a_series_is_short_and_not_asked_for_twice():
+    second = History("second")
+    assert chain(History("first"), second).daily([A], ago(10), LAST)[A].source == "first"
+    assert second.asked == 0
+
+
+@pytest.mark.parametrize(
+    "second", [History("second", ago(100)), History("second", ago(3)), Shelf("second"), Shelf("second", silent="down")]
+)
+def test_a_poor_series_stands_when_nobody_has_a_better_one(second):
+    """A hundred days up to yesterday are no better than a year that ended two weeks ago; neither is a refusal."""
+    answer = chain(History("first", FIRST, ago(14)), second).daily([A, B], FIRST, LAST)
+    assert (answer[A].source, answer[A].last_day) == ("first", ago(14))
+    assert answer[B].reason.startswith("no source has prices (first: no bars; second: ")
+
+
+def test_a_third_source_is_asked_when_two_were_poor():
+    shelves = History("first", ago(4)), History("second", FIRST, ago(14)), History("third")
+    assert chain(*shelves).daily([A], FIRST, LAST)[A].source == "third"
