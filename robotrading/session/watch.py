@@ -52,7 +52,7 @@ def noticed(
     found = tuple(one for one in changes(_all(before), _all(now), quotes) if one.instrument not in busy)
     if keep:
         held_back = busy | {one.instrument for one in found if one.blocks}
-        rows = {one: look for one, look in now.items() if one not in held_back or not before}
+        rows = {one: look for one, look in now.items() if one not in held_back}
         rows.update((one, look) for one, look in before.items() if one in held_back)
         ledger.see_holdings(account.account_id, _all(rows), at)
     return found

@@ -363,3 +363,19 @@ def test_order_ids_that_roll_back_confuse_nothing(bench):
     bench.run(EQ, {"ALPHA": "0.2", "BRAVO": "0.3"})
     bench.run(EQ, {"ALPHA": "0.2", "BRAVO": "0.3"})
     bench.assert_settled()
+
+
+def test_in_an_account_that_was_empty_a_look_between_an_execution_and_its_booking_is_no_split(tmp_path: Path):
+    """Another session sees the units before the ledger has them, in its first look: they are not the person's."""
+    bench = build(tmp_path / "empty")
+    bought = bench.ledger.ticket(lose_an_order(bench, D(0))).intent
+    bench.trade_as_person(Side.BUY, ALPHA, bought.quantity)
+    bench.run(BO)
+    now = bench.clock.now()
+    done = Fill("f1", bought.intent_id, ALPHA, Side.BUY, bought.quantity, D(100), now)
+    bench.ledger.append(OrderEvent(bought.intent_id, EventKind.FILL, now, fill=done))
+    next_week(bench)
+    report = bench.run(EQ)
+    forget(bench)
+    assert "split" not in notes(report)
+    assert ALPHA not in {r.instrument for r in report.plan.refusals if r.rule is RefusalRule.OPEN_ORDER}
