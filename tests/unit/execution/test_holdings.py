@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -61,15 +62,20 @@ def test_whatever_else_moves_a_holding_is_reported_and_blocks_where_ownership_is
         (was(100), now(0), "100 that were not the bot's are gone"),
         (was(110, 10), now(75, 20), "45 fewer are held"),
         (was(100), now(200), "100 more are held"),
+        (was(0), now("0.5"), "0.5 appeared"),
+        (was("0.2"), now("0.7"), "0.5 more are held"),
     ],
 )
 def test_the_persons_own_trades_are_told_and_block_nothing(first, last, words):
     change = one(first, last)
-    assert words in change.sentence
+    assert change.sentence.startswith(f"AAPL: {words}")
     assert not change.blocks
 
 
-@pytest.mark.parametrize("ratio", ["2:1", "3:1", "3:2", "4:1", "10:1", "20:1", "1:10", "1:4", "2:3"])
+WHOLE = [f"{new}:1" for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 50)]
+
+
+@pytest.mark.parametrize("ratio", [*WHOLE, "3:2", "4:3", "5:4", "5:2", "1:10", "1:4", "2:3"])
 def test_a_ratio_in_what_the_bot_owns_looks_like_a_split_and_blocks(ratio):
     new, old = map(Decimal, ratio.split(":"))
     change = one(was(120, 120), now(120 * new / old, 120))
@@ -85,11 +91,58 @@ def test_a_reverse_split_pays_the_fraction_in_cash():
     assert "positions set AAPL 10 " in change.sentence
 
 
-def test_a_split_of_the_bots_part_and_the_persons_names_the_bots():
-    assert "positions set AAPL 20 " in one(was(110, 10), now(220, 10)).sentence
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(110, 10), ("105", "10.2"), (1, 0), (0, 1)],
+)
+def test_what_no_ratio_and_no_fraction_paid_in_cash_explains_is_no_split(before, after):
+    """One lot too few, a fraction that stayed, the last unit gone, the first one come."""
+    found = one(was(before, before), now(after, before))
+    assert "split" not in found.sentence
+    assert found.blocks is (D(after) < D(before))
 
 
-@pytest.mark.parametrize(("last", "told"), [("50", True), ("98", False), (None, True)])
+@pytest.mark.parametrize(
+    ("first", "last", "mine"),
+    [
+        (was(110, 10), now(220, 10), "20"),
+        (was(120, 20), now(180, 20), "30"),
+        (was(120, 20), now(12, 20), "2"),
+        (was(120, 10), now(160, 10), "13.3333"),
+        (was(1, 1), now(2, 1), "2"),
+        (was(10, 10), now(1, 10), "1"),
+        (was(110, 10), now(200, 0), "0"),
+        (was(100), now(220, 10), "20"),
+    ],
+)
+def test_a_split_of_the_bots_part_and_the_persons_names_the_bots(first, last, mine):
+    """Also where the bot has sold or bought its part since."""
+    change = one(first, last)
+    assert change.blocks
+    assert "split" in change.sentence
+    assert f"positions set AAPL {mine} " in change.sentence
+
+
+def test_each_instrument_is_compared_with_itself():
+    """What comes, goes, or was traded by the bot beside another that has moved."""
+    coin, before = replace(AAPL, symbol="ZZZ"), (was(100), was(5, 5, MSFT))
+    after = (now(70), now(9, 0, coin))
+    assert [str(change.instrument) for change in changes(before, after)] == ["AAPL", "ZZZ"]
+    assert changes((was(100),), (now(100), now(5, 5, MSFT))) == ()
+    assert changes((was(100), was(5, 5, MSFT)), (now(100),)) == ()
+
+
+def test_a_reverse_split_lifts_the_price():
+    for price, fits in (("1000", True), ("100", False), ("10", False)):
+        quote = Quote(AAPL, None, None, D(price), D(100), LATER, "test")
+        assert ("so does its price" in one(was(105, 105), now(10, 105), quote).sentence) is fits
+    bare = Quote(AAPL, None, None, D(50), None, LATER, "test")
+    assert "price" not in one(was(10, 10), now(20, 10), bare).sentence
+
+
+@pytest.mark.parametrize(
+    ("last", "told"), [("50", True), ("57", True), ("58", False), ("42", False), ("98", False), (None, True)]
+)
 def test_a_price_that_fell_with_the_ratio_is_told(last, told):
     price = None if last is None else D(last)
     quote = Quote(AAPL, None, None, price, D(100), LATER, "test")
@@ -131,6 +184,8 @@ def test_a_look_has_what_is_held_and_what_is_the_bots():
         ("MSFT", 5, 0, 5),
     ]
     assert seen(account(position(MSFT, 0)), [], NOW) == ()
+    gone = seen(account(), [position(MSFT, 2, "bonds"), position(AAPL, 3, "equities")], NOW)
+    assert [(str(one.instrument), one.quantity, one.owned) for one in gone] == [("AAPL", 0, 3), ("MSFT", 0, 2)]
 
 
 def test_no_positions_where_the_ledger_owns_some_is_unknown_not_flat():
@@ -153,6 +208,7 @@ def test_open_sells_of_all_that_is_owned_explain_an_empty_account(selling, belie
     [
         (account(cash="1000", net="1010"), True),
         (account(cash="500", net="1010"), False),
+        (account(cash="985", net="1010"), False),
         (account(net="0"), True),
         (account(cash="500", net="1010", euros=1), True),
         (account(position(AAPL, 1), cash="500", net="1010"), True),

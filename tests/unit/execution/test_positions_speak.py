@@ -126,10 +126,13 @@ def test_executions_told_with_the_lists_are_booked_before_the_positions_are_read
     ],
 )
 def test_positions_that_cannot_speak_end_nothing(protected, found, around, why):
-    after = settled(sent(intent(10), protected), found, around)
+    of = intent(10)
+    after = settled(sent(of, protected, executed(of, 4)), found, around)
     assert after.status is S.UNKNOWN
     assert why in after.reason
+    assert f"`robotrading resolve {of.intent_id} --filled 6@PRICE` or" in after.reason, "all that is left, no guess"
     assert "--not-filled" in after.reason
+    assert after.broker_id == 0, "no list has named one"
 
 
 def test_on_its_own_day_nothing_is_guessed():

@@ -63,6 +63,22 @@ def test_a_start_on_time_needs_no_margin_before_the_close():
     assert decide(last.due_at + ON_TIME + SECOND, last).missed[0].rule == "closing"
 
 
+def test_a_start_on_time_is_before_the_close_all_the_same():
+    closes = datetime(2026, 11, 20, 21, tzinfo=UTC)
+    last = replace(ONE, due_at=closes - timedelta(seconds=30))
+    assert decide(closes - timedelta(microseconds=1), last).run == (last,)
+    assert decide(closes, last).missed[0].rule == "closed"
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [(SECOND * 1501, "26 min ago"), (SECOND * 7200, "2 h ago"), (timedelta(hours=47), "47 h ago"),
+     (timedelta(minutes=119), "119 min ago"), (timedelta(days=2), "2 days ago"), (timedelta(days=9), "9 days ago")],
+)  # fmt: skip
+def test_how_long_ago_it_was_due_is_told_as_finely_as_matters(late, said):
+    assert f"UTC, {said}; " in decide(AT + late).missed[0].reason
+
+
 def test_without_grace_nothing_is_caught_up():
     none = CatchUp(grace=timedelta(0))
     assert decide(AT + ON_TIME, rules=none).run == (ONE,)
