@@ -123,7 +123,7 @@ class _Daemon:
         self.stop.set()
 
     def _refuse_reload(self) -> None:
-        log.warning("SIGHUP: the configuration is read at the start only; restart the service to change it")
+        log.warning("SIGHUP: the service reads its configuration at the start only; restart it after a change")
 
     async def _serve_http(self, stack: AsyncExitStack) -> None:
         settings = self.setup.settings

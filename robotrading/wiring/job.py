@@ -17,6 +17,7 @@ from robotrading.adapters.fits import FitFiles
 from robotrading.adapters.ibkr.broker import IbkrBroker
 from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.config.model import Config, Mode
+from robotrading.domain.errors import ConfigError
 from robotrading.domain.ports import Calendar, Clock, Ledger
 from robotrading.domain.report import Outcome, SessionReport
 from robotrading.execution.quiet import QuietTimes
@@ -52,6 +53,7 @@ async def run_job(job: Job, tell: Tell, counts: Counts | None = None, *, leashed
     log_session(config, job)
     _bound_memory(config.sessions[job.kind].memory_mb)
     book = book_for(config, orders)
+    _require_account(job, book)
     calendar = ExchangeCalendar()
     clock = clock_for(orders.day, calendar)
     spec = _spec(config, job, book, calendar.trading_day(job.kind, clock.now()))
@@ -64,6 +66,15 @@ async def run_job(job: Job, tell: Tell, counts: Counts | None = None, *, leashed
         heard = (counts or Counts()).heard
         await asyncio.to_thread(keep_benchmark, config, job.kind, calendar, report.trading_date, heard)
     return report
+
+
+def _require_account(job: Job, book: Book) -> None:
+    """Raises ConfigError where the configuration has become another account's since the command was started."""
+    if job.lease is not None and job.lease.name != book.account:
+        raise ConfigError(
+            f"the configuration is {book.account}'s now, and this session was started for {job.lease.name}; nothing "
+            "was done. Restart the service: it reads broker.gateway, broker.mode and broker.account at its start only"
+        )
 
 
 def _conclude_dead(spec: RunSpec, ledger: Ledger, now: datetime, deadline: float) -> None:
