@@ -120,7 +120,8 @@ def test_the_last_trade_has_an_age_too_and_delayed_data_may_be_delayed(delayed: 
         for side in Side:
             limit = "100.30" if side is Side.BUY else "99.70"
             assert broken(order(side, limit=limit), view(quote=seen)) == ["quote_fresh"] * stops
-    words = f"the last trade is {oldest + 1} s old, limits.max_quote_age is 900 s{' and 1200 s more' * delayed}"
+    more = " and 1200 s more for delayed data" * delayed
+    words = f"the last trade is {oldest + 1} s old, limits.max_quote_age is 900 s{more} (quote_fresh)"
     assert words in str(breaches(order(), view(quote=seen), RULEBOOK)[0])
     assert broken(order(), view(quote=replace(OLD, delayed=delayed, at=NOW - timedelta(seconds=901)))) == [
         "quote_fresh"
@@ -130,6 +131,7 @@ def test_the_last_trade_has_an_age_too_and_delayed_data_may_be_delayed(delayed: 
 def test_a_new_position_needs_a_free_place_and_a_held_one_does_not() -> None:
     full = {"positions_count": 600}
     assert broken(order(), view(**full, owned=D(0))) == ["positions_count"]
+    assert broken(order(), view(positions_count=599, owned=D(0))) == []
     assert broken(order(), view(**full)) == []
     assert broken(order(), view(**full, owned=D(0), open_buy_quantity=D(1))) == []
     assert broken(order(Side.SELL), view(**full)) == []
@@ -174,6 +176,39 @@ def test_without_a_limit_the_decided_price_must_be_near_the_quote() -> None:
     assert broken(order(limit=None, arrival_price=D(90)), view()) == ["price_collar"]
 
 
+@pytest.mark.parametrize(
+    ("price", "close", "rules"),
+    [
+        ("100", "200", []),
+        ("100", "200.01", ["price_jump"]),
+        ("100", "250", ["price_jump"]),
+        ("1", "0.5", ["price_jump", "price_collar"]),
+        ("0", "100", ["quote_known"]),
+    ],
+)
+def test_a_price_jumps_down_as_well_as_up_and_the_bound_itself_is_no_jump(price, close, rules) -> None:
+    seen = view(quote=replace(quote(A, price), close=D(close)))
+    assert broken(order(), seen) == rules
+
+
+def test_each_bound_may_be_reached() -> None:
+    """A quantity of ten at 100.30 is worth 1003, in a position of 11033."""
+    limits = replace(RULEBOOK, max_order_value=D(1003), max_position_share=D("0.11033"), max_turnover_share=D("0.02"))
+    rich = account(buying_power=D(1004))
+    there = {"turnover_today": D(997), "cash_available": D(1004), "commission": D(1), "account": rich}
+    old = replace(OLD, at=NOW - timedelta(seconds=900))
+    assert broken(order(), view(**there, quote=old), limits) == []
+    assert broken(order(), view(**there | {"account": account(buying_power=D("1003.5"))}), limits) == ["buying_power"]
+
+
+def test_fractions_and_pennies_are_numbers_above_zero() -> None:
+    coin = replace(A, lot=D("0.001"), min_quantity=D("0.5"), tick=D("0.0001"))
+    cheap = {"instrument": coin, "arrival_price": D("0.4")}
+    world = view(quote=quote(coin, "0.4"), owned=D(0), account=account(0))
+    assert broken(order(quantity="0.5", limit="0.4001", **cheap), world) == []
+    assert broken(order(quantity="0.499", limit="0.4001", **cheap), world) == ["sound_numbers"]
+
+
 @pytest.mark.parametrize("close", [None, D(0), D("NaN")])
 def test_without_a_last_close_there_is_no_jump(close: Decimal | None) -> None:
     assert broken(order(), view(quote=replace(OLD, close=close))) == []
@@ -204,7 +239,9 @@ def test_holdings_of_others_are_never_sold() -> None:
     """200 in the account, 100 of them the bot's: the 101st is refused, with and without permission to go short."""
     world = view(account=account(200))
     assert "ownership" in broken(order(Side.SELL, 101), world)
-    assert "ownership" in broken(order(Side.SELL, 101), world, replace(RULEBOOK, allow_short=True))
+    for held in (200, "100.5"):
+        world = view(account=account(D(held)))
+        assert "ownership" in broken(order(Side.SELL, 101), world, replace(RULEBOOK, allow_short=True))
 
 
 def test_what_the_account_does_not_hold_is_not_sold() -> None:
