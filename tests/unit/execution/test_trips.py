@@ -20,9 +20,10 @@ D = Decimal
 AAA = share("AAA")
 
 
-def traded(hours: int, side: Side, quantity: str, price: str, commission: str = "0") -> Ticket:
+def traded(hours: int, side: Side, quantity: str, price: str, commission: str | None = "0") -> Ticket:
     made = intent("AAA", side, intent_id=f"AAA-{hours}")
-    one = replace(fill(made, D(quantity), D(price), D(commission)), at=NOW + timedelta(hours=hours))
+    charged = None if commission is None else D(commission)
+    one = replace(fill(made, D(quantity), D(price), charged), at=NOW + timedelta(hours=hours))
     return Ticket(made, fills=(one,))
 
 
@@ -40,6 +41,17 @@ def test_sales_in_parts_are_one_round_trip():
         traded(4, Side.BUY, "1", "50"),
     ]
     assert [trip.gain for trip in closed_trips(tickets)] == [D(50)]
+
+
+def test_a_position_is_closed_when_the_last_fraction_is_sold():
+    tickets = [
+        traded(0, Side.BUY, "1", "100", None),
+        traded(1, Side.SELL, "0.5", "120", None),
+        traded(2, Side.SELL, "0.5", "110", None),
+    ]
+    assert [(trip.gain, trip.closed_at) for trip in closed_trips(tickets)] == [(D(15), NOW + timedelta(hours=2))]
+    fills = tuple(one for ticket in tickets for one in ticket.fills)
+    assert [(one.gain, one.put_in) for one in position_gains({}, {}, fills)] == [(D(15), D(100))]
 
 
 @given(st.permutations(range(4)))
@@ -98,4 +110,6 @@ def test_positions_are_told_best_first_and_not_guessed():
     assert [one.instrument.symbol for one in position_gains(before, after, [])] == ["BBB", "AAA"]
     closed = position_gains({}, {}, traded(1, Side.BUY, "1", "5").fills + traded(2, Side.SELL, "1", "7").fills)
     assert [(one.gain, one.change) for one in closed] == [(D(2), 0.4)]
+    assert position_gains({AAA: Priced(D(1))}, {AAA: Priced(D(1), D(5))}, []) == ()
+    assert position_gains({AAA: Priced(D(1), D("0.5"))}, {AAA: Priced(D(1), D(1))}, [])[0].change == 1
     assert position_gains({AAA: Priced(D(1), D(0))}, {AAA: Priced(D(1), D(1))}, [])[0].change is None
