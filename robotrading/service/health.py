@@ -1,7 +1,8 @@
 """Whether the bot is able to trade, and if not, why and what to do.
 
-Entry point: `judge`. Pure. 'Healthy' means: logged in to the right account, the ledger readable and writable, recovery
-done, prices fresh, the last session within its time, nothing halted by trouble. A warning never makes it unhealthy.
+Entry points: `judge`, `age_of`, `is_past_deadline`. Pure. 'Healthy' means: logged in to the right account, the ledger
+readable and writable, recovery done, prices fresh, the last session within its time, nothing halted by trouble. A
+warning never makes it unhealthy.
 """
 
 from __future__ import annotations
@@ -173,11 +174,16 @@ def _sessions(facts: Facts, now: datetime, bounds: HealthSettings) -> Iterator[C
             yield from _session(session, now, bounds)
 
 
+def is_past_deadline(session: SessionFacts, now: datetime, settings: HealthSettings | None = None) -> bool:
+    """Whether it still runs, and should have been ended long ago."""
+    most = timedelta(seconds=session.deadline + (settings or HealthSettings()).late_grace)
+    return session.running_since is not None and now - session.running_since > most
+
+
 def _session(session: SessionFacts, now: datetime, bounds: HealthSettings) -> Iterator[Check]:
     name, last = f"session {session.kind}", session.last
     log = "its report and log say why; `robotrading status`"
-    running = session.running_since
-    if running is not None and now - running > timedelta(seconds=session.deadline + bounds.late_grace):
+    if is_past_deadline(session, now, bounds):
         yield Check(name, Level.CRITICAL, f"{session.kind} runs past its deadline", log)
     elif last is not None and not last.recovered:
         found = f"{session.kind} could not settle its earlier orders with the broker: {last.verdict}"

@@ -8,7 +8,7 @@ Money is in the currency that the label names, times are seconds since 1970 in U
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from robotrading.domain.report import Outcome, SessionReport
 from robotrading.domain.signals import Stance
 from robotrading.service.alerts.catalogue import CATALOGUE
 from robotrading.service.facts import Facts, LinkState, SessionFacts
-from robotrading.service.health import Health, Level, age_of
+from robotrading.service.health import Health, Level, age_of, is_past_deadline
 
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 
@@ -173,6 +173,9 @@ class Meters:
             "robotrading_next_run_timestamp_seconds", "When the next run is due", ["session_type"], registry=registry
         )
         self._running = Gauge("robotrading_session_running", "1 while it runs", ["session_type"], registry=registry)
+        self._late = Gauge(
+            "robotrading_session_past_deadline", "1 while it runs on after it", ["session_type"], registry=registry
+        )
         self._behind = Gauge(
             "robotrading_data_age_days", "Trading days its newest price was late", ["session_type"], registry=registry
         )
@@ -242,7 +245,7 @@ class Meters:
         self._link.set(facts.broker.state is LinkState.UP)
         self._link_at.set(_seconds(facts.broker.seen_at))
         self._saw_book(facts)
-        self._saw_sessions(facts.sessions)
+        self._saw_sessions(facts.sessions, health.at)
         _only(self._breaker, {(name,): float(state) for name, state in facts.breakers.items()})
         _only(self._program, {(one.name,): float(one.pid > 0) for one in facts.programs})
         _only(self._restarts, {(one.name,): float(one.restarts) for one in facts.programs})
@@ -275,19 +278,25 @@ class Meters:
         self._day_stopped.set(bool(book.day_stopped))
         self._ledger.set(book.size_bytes)
 
-    def _saw_sessions(self, sessions: Iterable[SessionFacts]) -> None:
-        ran = {session.kind.value: session.last for session in sessions if session.last is not None}
+    def _saw_sessions(self, sessions: Iterable[SessionFacts], now: datetime) -> None:
+        """Of one that is switched off no age is told, which would grow for ever; what it holds is told."""
         named = {session.kind.value: session for session in sessions}
+        last = {kind: session.last for kind, session in named.items() if session.last is not None}
+        _only(self._share, {(kind,): sum(pair.now for pair in one.weights) for kind, one in last.items()})
+        weights = {(kind, pair.symbol): pair.now for kind, one in last.items() for pair in one.weights}
+        _only(self._weights, weights)
+        _only(self._running, {(kind,): float(one.running_since is not None) for kind, one in named.items()})
+        _only(self._next_at, {(k,): _seconds(s.next_due) for k, s in named.items() if s.next_due})
+        self._saw_ages({kind: session for kind, session in named.items() if session.enabled}, now)
+
+    def _saw_ages(self, named: Mapping[str, SessionFacts], now: datetime) -> None:
+        ran = {kind: session.last for kind, session in named.items() if session.last is not None}
         _only(self._last_at, {(kind,): _seconds(last.finished_at) for kind, last in ran.items()})
         behind = {(kind,): last.bars_behind for kind, last in ran.items()}
         _only(self._behind, {kind: float(days) for kind, days in behind.items() if days is not None})
-        _only(self._share, {(kind,): sum(pair.now for pair in last.weights) for kind, last in ran.items()})
-        weights = {(kind, pair.symbol): pair.now for kind, last in ran.items() for pair in last.weights}
-        _only(self._weights, weights)
         _only(self._good_at, {(k,): _seconds(s.last_good_at) for k, s in named.items() if s.last_good_at})
-        _only(self._next_at, {(k,): _seconds(s.next_due) for k, s in named.items() if s.next_due})
-        _only(self._running, {(kind,): float(one.running_since is not None) for kind, one in named.items()})
         _only(self._missed, {(kind,): float(len(one.missed)) for kind, one in named.items()})
+        _only(self._late, {(kind,): float(is_past_deadline(one, now)) for kind, one in named.items()})
 
     def render(self) -> bytes:
         """The text format, version 0.0.4."""

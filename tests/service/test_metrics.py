@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,7 +22,7 @@ from robotrading.domain.skip import Skip
 from robotrading.service.facts import EquityPoint, WeightPair
 from robotrading.service.health import judge
 from robotrading.service.metrics import Meters
-from tests.service.test_health import CRITICAL, DAY, LAST, NOW, WELL, last
+from tests.service.test_health import CRITICAL, DAY, LAST, NOW, WELL, last, session
 
 AAPL = Instrument("AAPL", AssetClass.EQUITIES)
 INTENT = Intent("rt-1", "r", AssetClass.EQUITIES, DAY, AAPL, Side.BUY, Decimal(10), OrderType.LIMIT, Decimal(100), "")
@@ -116,6 +117,36 @@ def test_gauges_are_of_the_newest_facts_and_what_is_gone_is_not_shown() -> None:
     assert value(meters, "robotrading_last_run_timestamp_seconds", session_type="equities") == NOW.timestamp()
     meters.saw_facts(WELL, judge(WELL, NOW))
     assert value(meters, "portfolio_weight", asset_class="equities", symbol="MSFT") is None
+
+
+AGES = {
+    "robotrading_last_run_timestamp_seconds",
+    "robotrading_last_good_run_timestamp_seconds",
+    "robotrading_data_age_days",
+    "robotrading_missed_runs",
+    "robotrading_session_past_deadline",
+}
+"""What the alerts on sessions go by: of a session that is off they would sound for ever."""
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_session_that_was_switched_off_has_no_age_that_grows(enabled: bool) -> None:
+    meters = Meters("1.0", "paper")
+    ran = replace(LAST, bars_behind=3, weights=(WeightPair("AAPL", 0.4, 0.5),))
+    facts = session(enabled=enabled, last=ran, last_good_at=NOW, missed=("the run was not made",))
+    meters.saw_facts(facts, judge(facts, NOW))
+    for name in AGES:
+        assert (value(meters, name, session_type="equities") is not None) == enabled, name
+    assert value(meters, "portfolio_weight", asset_class="equities", symbol="AAPL") == 0.4
+
+
+def test_a_run_after_a_failed_one_is_not_past_its_deadline_before_it_is() -> None:
+    meters = Meters("1.0", "paper")
+    for minutes, late in ((1, 0), (29, 0), (31, 1)):
+        facts = session(last=replace(LAST, outcome=Outcome.FAILED), running_since=NOW - timedelta(minutes=minutes))
+        meters.saw_facts(facts, judge(facts, NOW))
+        assert value(meters, "robotrading_check", check="session equities") == 2
+        assert value(meters, "robotrading_session_past_deadline", session_type="equities") == late
 
 
 def test_prices_of_an_unknown_age_are_not_told_as_fresh() -> None:
