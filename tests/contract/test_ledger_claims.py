@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import AAPL, DAY, EQ, NOW, intent
 
+from robotrading.adapters.clock import FixedClock
 from robotrading.adapters.ledger.claims import SqlClaims
 from robotrading.adapters.ledger.database import Database, open_database
 from robotrading.adapters.ledger.store import SqlLedger
@@ -132,6 +133,22 @@ def test_an_intent_needs_a_valid_lease_where_there_is_one(claims: SqlClaims, dat
     assert [ticket.intent.intent_id for ticket in ledger.open_tickets(AAPL)] == [intent(attempt=1).intent_id]
 
 
+def test_an_intent_needs_more_of_the_lease_than_the_way_to_the_broker_takes(
+    claims: SqlClaims, database: Database
+) -> None:
+    """By the clock of the moment of writing, whatever time the intent carries."""
+    lease = taken(claims, "one")
+    SqlLedger(database, lease, FixedClock(after(49.9)), margin=10).record_intent(intent(attempt=1), after(55))
+    late = SqlLedger(database, lease, FixedClock(after(50)), margin=10)
+    with pytest.raises(LeaseLost, match=r"runs out at 19:46:00 UTC"):
+        late.record_intent(intent(attempt=2), NOW)
+
+
+def test_a_lease_that_was_never_given_is_nobodys(claims: SqlClaims) -> None:
+    with pytest.raises(LeaseLost, match="nobody holds it"):
+        claims.renew(Lease("account:DU9", "one", 1, after(60)), NOW, 60)
+
+
 def test_an_occurrence_is_claimed_once_ever(claims: SqlClaims) -> None:
     lease = taken(claims, "one")
     assert claims.claim_occurrence(DUE, lease, after(1))
@@ -175,7 +192,9 @@ def test_occurrences_are_listed_from_an_instant_oldest_first(claims: SqlClaims) 
 
 
 def test_this_host_s_clock_is_compared_with_the_server_s(claims: SqlClaims) -> None:
-    assert isinstance(claims.clock_offset(NOW), float)
+    """Ahead is above zero; a file has no clock of its own."""
+    ahead = claims.clock_offset(datetime.now(UTC) + timedelta(hours=1))
+    assert ahead == (0 if claims.place.endswith(".db") else pytest.approx(3600, abs=300))
 
 
 STEP = st.tuples(
