@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from robotrading.domain.errors import LedgerError, RobotradingError
 from robotrading.domain.messages import Letter
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 5.0
 _POST_SECONDS = 2.0
 _WEEK_SECONDS = 15.0
-_AFTER_TROUBLE = timedelta(minutes=1)
+_AFTER_TROUBLE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,9 @@ class Telling:
 
     async def _carry(self) -> None:
         """A round whenever something is due, and at once for a new alert."""
-        rested = self._clock.now()
+        rested = self._clock.monotonic()  # no wall time: one that is set back would keep all messages
         while True:
-            if self._clock.now() < rested:
+            if self._clock.monotonic() < rested:
                 await asyncio.sleep(_POST_SECONDS)
                 continue
             await _within(self._poked, _POST_SECONDS)
@@ -110,7 +110,7 @@ class Telling:
                 await self._couriers.round()
             except (RobotradingError, OSError) as error:
                 log.error("messages are tried again in a minute: %s", error)  # noqa: TRY400  told, with its way out
-                rested = self._clock.now() + _AFTER_TROUBLE
+                rested = self._clock.monotonic() + _AFTER_TROUBLE
                 self._poked.set()
 
     async def _is_due(self) -> bool:

@@ -34,15 +34,21 @@ class HandClock:
     """Moves when it is told to."""
 
     at: datetime = BEGIN
+    passed: float = 0.0
 
     def now(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return (self.at - BEGIN).total_seconds()
+        return self.passed
 
     def forward(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+        self.passed += seconds
+
+    def set_to(self, at: datetime) -> None:
+        """Somebody sets it: no time has passed."""
+        self.at = at
 
 
 class TroubledBook(SqlAlertBook):

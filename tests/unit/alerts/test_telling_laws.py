@@ -135,6 +135,17 @@ async def test_a_round_that_failed_is_made_again_a_minute_later_and_not_before(o
         await until(lambda: office.rounds == 2)
 
 
+async def test_a_clock_that_is_set_back_keeps_no_alert_from_being_carried(office: Office) -> None:
+    office.trouble = True
+    async with office.open():
+        office.facts = replace(office.facts, book=BookFacts(read_at=BEGIN, halted="by hand"))
+        await until(lambda: office.rounds)
+        office.clock.set_to(BEGIN - timedelta(hours=5))
+        office.trouble = False
+        office.clock.forward(61)
+        await until(lambda: office.rounds == 2)
+
+
 async def test_the_week_is_summed_up_once_over_restarts_and_trouble(office: Office) -> None:
     office.facts = replace(office.facts, book=BookFacts(read_at=BEGIN, equity=(OLD,)))
     office.trouble = True
