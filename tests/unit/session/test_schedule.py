@@ -22,6 +22,7 @@ from robotrading.session.schedule import (
     Period,
     Weekdays,
     local,
+    longest_to_close,
     parse_schedule,
     zone_of,
 )
@@ -48,6 +49,7 @@ QUARTER_HOUR = Offset(Edge.CLOSE, timedelta(minutes=15))
         ),
         ("at 12:00 on the first trading day of the week", At(time(12)), EdgeOf(Period.WEEK)),
         ("at 12:00 every 2 weeks", At(time(12)), EdgeOf(Period.WEEK, every=2)),
+        ("at 12:00 every 26 weeks", At(time(12)), EdgeOf(Period.WEEK, every=26)),
     ],
 )
 def test_words_have_one_meaning(words, moment, days):
@@ -70,6 +72,7 @@ def test_words_have_one_meaning(words, moment, days):
         ("at 16:00", "at 16:00 New York time the exchange is shut"),
         ("at 09:29", "open from 09:30 to 16:00"),
         ("at 12:00 sometimes", "'sometimes' names no days"),
+        ("at 12:00 mondays", "'mondays' names no days"),
         ("at 12:00 on mondays and holidays", "names no days"),
         ("at 12:00 every 1 weeks", "from 2 to 26"),
         ("at 12:00 every 27 weeks", "from 2 to 26"),
@@ -101,6 +104,20 @@ def test_crypto_runs_at_any_time_of_the_day():
     assert parse_schedule("cron 0 */6 * * sun", CRYPTO)
     with pytest.raises(ValueError, match="1 to 1439 minutes"):
         parse_schedule("24 hours before the close", CRYPTO)
+
+
+@pytest.mark.parametrize(
+    ("words", "minutes"),
+    [
+        ("15 minutes before the close", 15),
+        ("30 minutes after the open", 360),
+        ("at 15:45", 15),
+        ("at 09:30 on mondays", 390),
+        ("cron 45,50 11-15 * * *", 255),
+    ],
+)
+def test_the_way_to_the_close_is_that_of_the_earliest_start(words, minutes):
+    assert longest_to_close(parse_schedule(words, EQUITIES).moment) == timedelta(minutes=minutes)
 
 
 def test_times_are_the_exchanges():
