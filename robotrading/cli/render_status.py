@@ -17,8 +17,11 @@ from robotrading.session.state import State
 from robotrading.session.timetable import NextRun
 
 
-def status_view(state: State, try_this: str) -> RenderableType:
-    """Mode and place, then runs, holdings and open orders; `try_this` is the command for a ledger without runs."""
+def status_view(state: State, try_this: str, again: str = "") -> RenderableType:
+    """Mode and place, then runs, holdings and open orders; `try_this` is the command for a ledger without runs.
+
+    `again` are the options that name the same ledger.
+    """
     head = Text.assemble(("Mode ", "dim"), (state.mode, "bold"))
     ledger = Text(f"Ledger {state.ledger}", style="dim", no_wrap=True, overflow="ignore")
     halted = [text(f"HALTED: {state.halted}", "bold red")] if state.halted else []
@@ -33,7 +36,7 @@ def status_view(state: State, try_this: str) -> RenderableType:
         *_alerts(state.alerts),
         *_runs(state.runs, try_this),
         *_owned(state.owned),
-        *_open(state.open_tickets),
+        *_open(state.open_tickets, again),
         *_blocked(state.blocked),
         *_next(state.next_runs),
     )
@@ -79,14 +82,14 @@ def _owned(owned: tuple[Position, ...]) -> tuple[RenderableType, ...]:
     return (shown,)
 
 
-def _open(tickets: tuple[Ticket, ...]) -> tuple[RenderableType, ...]:
+def _open(tickets: tuple[Ticket, ...], again: str) -> tuple[RenderableType, ...]:
     if not tickets:
         return "", "Every order has a known end."
     shown = table(("Open order", "l"), ("Status", "l"), ("Filled", "r"), ("", "l"))
     for ticket in tickets:
         filled = f"{number(ticket.filled)}/{number(ticket.intent.quantity)}"
         shown.add_row(text(ticket.intent.intent_id), ticket.status.value, filled, text(ticket.reason))
-    return shown, "The next run asks the broker about these before it plans; more: robotrading resolve"
+    return shown, f"The next run asks the broker about these before it plans; more: robotrading resolve{again}"
 
 
 def _blocked(blocked: dict[str, str]) -> tuple[RenderableType, ...]:

@@ -56,7 +56,7 @@ def _traded(tickets: Iterable[Ticket]) -> str:
     tickets = tuple(tickets)
     whole = _plural(len(tickets), "order")
     done = Counter(ticket.intent.side for ticket in tickets if ticket.status is TicketStatus.FILLED)
-    other = Counter(ticket.status for ticket in tickets if ticket.status is not TicketStatus.FILLED)
+    other = Counter(_end(ticket) for ticket in tickets if ticket.status is not TicketStatus.FILLED)
     wanted = {ticket.intent.side for ticket in tickets}
     counts = [f"{verb} {done[side]}" for side, verb in _VERBS.items() if side in wanted]
     said = f"{' and '.join(counts).capitalize()} of {whole}"
@@ -64,12 +64,17 @@ def _traded(tickets: Iterable[Ticket]) -> str:
         return f"{said}, all filled."
     rest = ", ".join(f"{count} {status}" for status, count in sorted(other.items()))
     if done:
-        return f"{said}; not filled: {rest}."
+        return f"{said}; the rest: {rest}."
     if any(ticket.fills for ticket in tickets):
         return f"No order was filled in whole of {whole}: {rest}."
-    if TicketStatus.UNKNOWN in other:
+    if TicketStatus.UNKNOWN.value in other:
         return f"No fill is known of {whole}: {rest}."
     return f"Nothing was filled of {whole}: {rest}."
+
+
+def _end(ticket: Ticket) -> str:
+    """How an order that was not filled in whole ended; what was bought with it is not passed over."""
+    return f"{ticket.status} with a part filled" if ticket.fills else ticket.status.value
 
 
 _VERBS = {Side.BUY: "bought", Side.SELL: "sold"}

@@ -210,6 +210,9 @@ def _traded(order: Order, report: SessionReport) -> str:
         return f"{done}. {reason}"
     some = f"{done} {order.filled.normalize():f} of {intent.quantity.normalize():f}"
     said = f" ({order.ticket.reason})" if order.ticket.reason else ""
+    if order.ticket.status is TicketStatus.UNKNOWN:
+        what = f"{some}, perhaps more" if order.filled else f"Perhaps {done.lower()}"
+        return f"{what}: the fate of the order is not known{said}. What it was for: {reason}"
     what = some if order.filled else f"Not {done.lower()}"
     return f"{what}: the order is {order.ticket.status}{said}. What it was for: {reason}"
 

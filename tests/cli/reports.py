@@ -71,7 +71,7 @@ def partly() -> SessionReport:
     lost = Ticket(third, TicketStatus.UNKNOWN, reason="the broker did not answer within 20 s")
     refused = Refusal(share("XOM"), RefusalRule.NO_QUOTE, "XOM has no quote")
     skips = tuple(Skip(f"source{number}", "prices", f"answered with error {500 + number}") for number in range(10))
-    return report(Outcome.PARTLY, "Bought 1 of 3 orders; not filled: 1 cancelled, 1 unknown.",
+    return report(Outcome.PARTLY, "Bought 1 of 3 orders; the rest: 1 cancelled, 1 unknown.",
                   plan=plan((first, second, third), (refused,)), steps=(StepResult("prices", 0.1, skips),),
                   tickets=(filled(first, "40"), filled(second), lost))  # fmt: skip
 

@@ -58,7 +58,7 @@ def shown(made: SessionReport, symbol: str, ledger: SqlLedger) -> str:
         (good_day, "KO", "Not traded: it is not in the universe of this session, and what the account holds of it is"),
         (good_day, "ZZZ", "Not traded: it is not in the universe of this session."),
         (blocked, "BBB", "Not traded: BBB: 50 were held on 2025-09-25 and 100 are held now"),
-        (blocked, "AAA", "Not bought: the order is unknown."),
+        (blocked, "AAA", "Perhaps bought: the fate of the order is not known."),
         (partly, "DDD", "Bought 40 of 100: the order is cancelled (not filled within 60 s)."),
         (partly, "EEE", "Not sent, though the plan says buy 100: an order of 10,000.00 USD is above limits"),
         (all_failed, "AAA", "Not bought: the order is rejected (margin too small)."),

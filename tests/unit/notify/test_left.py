@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from report_worlds import blocked as blocked_world
 from report_worlds import line, nothing_to_do, plan, report, share
 
 from robotrading.adapters.notify.report import report_html, report_text
-from robotrading.adapters.notify.report.left import left_out, refused
+from robotrading.adapters.notify.report.left import blocked, left_out, refused
 from robotrading.domain.planning import Refusal, RefusalRule
 from robotrading.domain.report import Outcome, SessionReport, StepResult
 from robotrading.domain.skip import Skip
@@ -71,3 +73,12 @@ def test_what_a_page_folds_a_text_says():
     assert all(f"S{n}: reason {n}" in text and f"S{n}: reason {n}" in page for n in range(60))
     assert "<summary>All 60</summary>" in page
     assert "<summary>Show the other 48</summary>" in page
+
+
+@pytest.mark.parametrize(("mode", "options"), [("rehearsal", " --as-of 2025-09-26"), ("demo", " --demo"), ("live", "")])
+def test_the_commands_that_free_an_instrument_look_in_the_ledger_of_the_run(mode: str, options: str):
+    said = [text for row in blocked(replace(blocked_world(), mode=mode)).rows for text in row.details]
+    commands = [text for text in said if text.startswith("robotrading resolve")]
+    assert [text.endswith(f"--reason WHY{options}") for text in commands] == [True, True]
+    assert f"What is in doubt, and how to settle it: robotrading resolve{options}" in said
+    assert (f"Add{options} to the command." in said) == bool(options)

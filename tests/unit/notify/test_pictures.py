@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 
 import pytest
 from PIL import Image
-from report_worlds import BAR_DAY, EVIL, NOW, good_backdrop, good_day, hostile, line, many_trades, nothing_spent, plan
+from report_worlds import (
+    BAR_DAY,
+    EVIL,
+    NOW,
+    D,
+    good_backdrop,
+    good_day,
+    hostile,
+    line,
+    many_trades,
+    nothing_spent,
+    nothing_to_do,
+    plan,
+)
 
 from robotrading.adapters.notify.envelope import compose
 from robotrading.adapters.notify.report import message, report_html
 from robotrading.adapters.notify.report.backdrop import Backdrop, Chart, Worth
-from robotrading.adapters.notify.report.pictures import BLUE, GREEN, INK, LARGEST, RED, draw
+from robotrading.adapters.notify.report.pictures import BLUE, GREEN, INK, LARGEST, RED, draw, set_dates
 from robotrading.adapters.notify.report.shapes import Picture
 
 DARK, LIGHT = "#171b21", "#ffffff"
@@ -126,3 +139,29 @@ def test_numbers_that_cannot_be_drawn_cost_the_picture_alone():
         ["allocation"],
         ["allocation", "price-1"],
     )
+
+
+def test_a_change_too_small_to_see_has_no_sign_and_the_places_of_the_numbers_above():
+    worth = (Worth(NOW - timedelta(days=3), D("1000000")), Worth(NOW - timedelta(days=2), D("999999")))
+    equity = draw(replace(good_day(), account=None), Backdrop(worth))[0]
+    assert "0.00 %; deepest loss from a peak 0.00 %" in equity.caption
+    assert "-0.0" not in equity.caption
+
+
+def test_where_nothing_is_ordered_the_bars_are_what_the_bot_owns():
+    allocation = next(one for one in draw(nothing_to_do(), Backdrop()) if one.name == "allocation")
+    assert "what the bot owns now" in allocation.caption
+
+
+@pytest.mark.parametrize(("days", "names"), [(1, ["3 Sep", "4 Sep"]), (7, ["03 Sep", "05 Sep", "07 Sep", "09 Sep"])])
+def test_days_on_an_axis_have_their_month(days: int, names: list[str]):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    begin = date(2025, 9, 3)
+    set_dates(axes, [begin, begin + timedelta(days=days)])
+    figure.canvas.draw()
+    assert [label.get_text() for label in axes.get_xticklabels()] == names

@@ -25,7 +25,8 @@ def _of_plan(report: SessionReport, plan: Plan) -> Section:
     longest = max(
         float(weight) for line in plan.lines for weight in (line.weight_now, line.weight_target, after[line.instrument])
     )
-    traded = "After: what the bot owns, at the plan's prices." if report.tickets else "After: if all of it is filled."
+    settled = report.tickets or not plan.intents
+    traded = "After: what the bot owns, at the plan's prices." if settled else "After: if all of it is filled."
     return Section(
         "Allocation",
         (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from robotrading.adapters.notify.report.reasons import RULE_WORDS
 from robotrading.adapters.notify.report.shapes import Cell, Column, Row, Section, Tone
-from robotrading.adapters.notify.report.words import count, names, spoken
+from robotrading.adapters.notify.report.words import count, ledger_options, names, spoken
 from robotrading.domain.orders import TicketStatus
 from robotrading.domain.planning import Refusal, RefusalRule
 from robotrading.domain.report import SessionReport
@@ -22,6 +22,7 @@ _QUIET = (RefusalRule.WITHIN_BAND, RefusalRule.TOO_SMALL, RefusalRule.LOT, Refus
 
 def blocked(report: SessionReport) -> Section:
     """What is not traded until somebody has looked, and the command that frees it."""
+    there = ledger_options(report.mode, report.trading_date)
     unknown = [ticket.intent for ticket in report.tickets if ticket.status is TicketStatus.UNKNOWN]
     rows = [
         Row(
@@ -29,8 +30,8 @@ def blocked(report: SessionReport) -> Section:
             (
                 f"The fate of {intent.intent_id} is not known. The next run asks the broker about it again.",
                 "Should it not say: look at the broker's statement, then type one of these two:",
-                f"robotrading resolve {intent.intent_id} --filled QTY@PRICE --reason WHY",
-                f"robotrading resolve {intent.intent_id} --not-filled --reason WHY",
+                f"robotrading resolve {intent.intent_id} --filled QTY@PRICE --reason WHY{there}",
+                f"robotrading resolve {intent.intent_id} --not-filled --reason WHY{there}",
             ),
             _FIRST,
         )
@@ -40,12 +41,10 @@ def blocked(report: SessionReport) -> Section:
     refusals = report.plan.refusals if report.plan else ()
     for refusal in refusals:
         if refusal.rule is RefusalRule.OPEN_ORDER and refusal.instrument not in told:
-            ways = (
-                ()
-                if "robotrading " in refusal.reason
-                else ("What is in doubt, and how to settle it: robotrading resolve",)
-            )
-            rows.append(Row((Cell(refusal.instrument.symbol, Tone.BAD),), (refusal.reason, *ways), _FIRST))
+            way = f"What is in doubt, and how to settle it: robotrading resolve{there}"
+            if "robotrading " in refusal.reason:
+                way = f"Add{there} to the command." if there else ""
+            rows.append(Row((Cell(refusal.instrument.symbol, Tone.BAD),), (refusal.reason, way), _FIRST))
     return Section(
         "Blocked until you have looked",
         (Column("Instrument"),),

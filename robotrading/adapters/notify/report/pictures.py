@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from robotrading.adapters.notify.report.backdrop import Backdrop, Chart, Worth, drawdowns
 from robotrading.adapters.notify.report.holdings import shares_after
 from robotrading.adapters.notify.report.shapes import Picture
-from robotrading.adapters.notify.report.words import clean, count, percent
+from robotrading.adapters.notify.report.words import clean, count, signed_percent
 from robotrading.domain.report import SessionReport
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _SHADES = (RED, GREEN, BLUE, AMBER, VIOLET)
 _EPOCH = date(1970, 1, 1).toordinal()
 _MOST_BARS, _FEWEST_BARS = 12, 4
 _MOST_CHARTS = 4
+_FEW_DAYS = 5
 
 
 def draw(report: SessionReport, backdrop: Backdrop) -> tuple[Picture, ...]:
@@ -90,8 +92,8 @@ def _equity(points: Sequence[Worth], backdrop: Backdrop) -> Picture | None:
         set_dates(below, days)
 
     worst = min(range(len(falls)), key=falls.__getitem__)
-    deepest = f"deepest loss from a peak {percent(falls[worst])}" + (f" on {days[worst]}" if falls[worst] < 0 else "")
-    told = f"{days[0]} to {days[-1]}, {percent(values[-1] / values[0] - 1)}; {deepest}.{beside}"
+    deepest = f"deepest loss from a peak {signed(falls[worst])}" + (f" on {days[worst]}" if falls[worst] < 0 else "")
+    told = f"{days[0]} to {days[-1]}, {signed(values[-1] / values[0] - 1)}; {deepest}.{beside}"
     return picture("equity", "Account value and drawdown", f"Line of the account's value, {told}", told, paint)
 
 
@@ -158,7 +160,8 @@ def _allocation(report: SessionReport) -> Picture | None:
     more = (
         f" The {len(shown)} largest of {count(len(everything), 'instrument')}." if len(everything) > len(shown) else ""
     )
-    blue = "what the bot owns now" if report.tickets else "if all of it is filled"
+    planned = not report.tickets and report.plan is not None and report.plan.intents
+    blue = "if all of it is filled" if planned else "what the bot owns now"
     key = f"Blue: {blue}. Amber mark: target. Dotted: before.{more}"
     alt = "Shares of the budget after trading, each of its target: " + "; ".join(
         f"{bar.label} {bar.after:.1f} % of {bar.target:.1f} %" for bar in shown[:6]
@@ -189,9 +192,9 @@ def _price(chart: Chart, number: int) -> Picture | None:
         f"{_COLOURS[_shade(chart.labels, state)]}: {chart.labels[state]}" for state in sorted({*chart.regimes} - {-1})
     ]
     key = (
-        f"Shaded by the likeliest regime of each day, {'; '.join(shades)}.{now}" if shades else "No regimes are known."
+        f"Shaded by the likeliest regime of each day. {'; '.join(shades)}.{now}" if shades else "No regimes are known."
     )
-    alt = f"{symbol} from {chart.days[0]} to {chart.days[-1]}, {percent(chart.closes[-1] / chart.closes[0] - 1)}.{now}"
+    alt = f"{symbol} from {chart.days[0]} to {chart.days[-1]}, {signed(chart.closes[-1] / chart.closes[0] - 1)}.{now}"
     return picture(f"price-{number}", f"{symbol}: price and regimes", alt, key, paint)
 
 
@@ -223,14 +226,23 @@ def _thousands(value: float, _: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
+def signed(fraction: float) -> str:
+    """A change with its sign and as many places as the numbers above the pictures have."""
+    return signed_percent(Decimal(repr(fraction)))
+
+
 def set_dates(axes: Axes, days: Sequence[date]) -> None:
-    """Three dates at most: a narrow screen has no room for more."""
+    """Few dates, a narrow screen has no room for more; days with their months, and never hours."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
 
     axes.set_xlim(place(days[0]), place(days[-1]))
+    if (days[-1] - days[0]).days < _FEW_DAYS:
+        axes.set_xticks([place(day) for day in days], [f"{day.day} {day:%b}" for day in days])
+        return
     locator = AutoDateLocator(minticks=2, maxticks=5)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    formats = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, formats=formats, show_offset=False))
 
 
 def place(day: date) -> float:

@@ -19,6 +19,7 @@ from robotrading.adapters.notify.report.words import (
     clean,
     count,
     hide_accounts,
+    ledger_options,
     model_name,
     money,
     names,
@@ -246,16 +247,12 @@ def _cost(tickets: tuple[Ticket, ...]) -> str:
     return f"commission {purse(trades.commissions(tickets))}, slippage {slippage or NONE}"
 
 
-def _ledger(report: SessionReport) -> str:
-    """How a command is told to look where this run is stored."""
-    return {"demo": " --demo", "rehearsal": f" --as-of {report.trading_date}"}.get(report.mode, "")
-
-
 def _footer(report: SessionReport) -> tuple[str, ...]:
     took = seconds(sum(step.seconds for step in report.steps))
     plan = f", plan {report.plan.plan_id}" if report.plan else ""
+    there = ledger_options(report.mode, report.trading_date)
     return (
         f"Run {report.run_id}{plan}. Started {report.started_at:%Y-%m-%d %H:%M} UTC, took {took}.",
-        f"The whole page, where the bot runs: robotrading report {report.run_id}{_ledger(report)} --open",
-        f"One instrument, from its prices to its executions: robotrading explain SYMBOL{_ledger(report)}",
+        f"The whole page, where the bot runs: robotrading report {report.run_id}{there} --open",
+        f"One instrument, from its prices to its executions: robotrading explain SYMBOL{there}",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 
 NONE = "-"
@@ -114,6 +115,11 @@ def names(symbols: Iterable[str], shown: int = _SHOWN_NAMES) -> str:
 def spoken(word: str) -> str:
     """`within_band` -> `within band`."""
     return word.replace("_", " ")
+
+
+def ledger_options(mode: str, day: date) -> str:
+    """The options that make a command look where a run of this mode is stored, each with a blank before it."""
+    return {"demo": " --demo", "rehearsal": f" --as-of {day}"}.get(mode, "")
 
 
 _MODELS = {"hmm": "hidden Markov model"}

@@ -11,9 +11,9 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from robotrading.adapters.notify.report.backdrop import Benchmark, drawdowns
-from robotrading.adapters.notify.report.pictures import BLUE, INK, LARGEST, RED, picture, place, set_dates
+from robotrading.adapters.notify.report.pictures import BLUE, INK, LARGEST, RED, picture, place, set_dates, signed
 from robotrading.adapters.notify.report.shapes import Picture
-from robotrading.adapters.notify.report.words import clean, percent
+from robotrading.adapters.notify.report.words import clean
 from robotrading.adapters.notify.weekly.figures import WeekFigures
 from robotrading.portfolio.performance import Performance, exchange_day
 
@@ -65,9 +65,9 @@ def _growth(name: str, title: str, performance: Performance, week: WeekFigures) 
             set_dates(below, days)
 
     fallen = performance.drawdown
-    deepest = f"deepest loss from a peak {percent(min(falls), 2)}"
+    deepest = f"deepest loss from a peak {signed(min(falls))}"
     deepest += f" on {fallen.trough}" if fallen is not None and fallen.depth < 0 else ""
-    told = f"{days[0]} to {days[-1]}, {percent(growth[-1] - 1, 2)}; {deepest}.{beside}"
+    told = f"{days[0]} to {days[-1]}, {signed(growth[-1] - 1)}; {deepest}.{beside}"
     return picture(name, f"{title}: growth and drawdown", f"Line of the account's growth, {told}", told, paint)
 
 

@@ -16,6 +16,7 @@ from robotrading.adapters.notify.report.words import (
     clean,
     count,
     hide_accounts,
+    ledger_options,
     mask,
     money,
     number,
@@ -123,7 +124,9 @@ def _alerts(week: WeekFigures) -> tuple[str, ...]:
     failed = [one for one in week.runs if one.outcomes.get(Outcome.FAILED)]
     found = [f"{count(one.outcomes[Outcome.FAILED], 'run')} of the {one.kind} session failed." for one in failed]
     if amount := week.statuses.get("unknown", 0):
-        found.append(f"{count(amount, 'order')} of unknown fate; see `robotrading resolve`.")
+        found.append(
+            f"{count(amount, 'order')} of unknown fate; see `robotrading resolve{ledger_options(week.mode, week.day)}`."
+        )
     return tuple(found)
 
 
