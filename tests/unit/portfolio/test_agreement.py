@@ -57,8 +57,10 @@ def test_what_has_no_close_or_no_price_stays_as_it_is() -> None:
 
 def test_adjusted_prices_are_not_money_and_only_a_third_or_a_threefold_is_called_wrong() -> None:
     close = replace(CLOSE, basis=PriceBasis.ADJUSTED)
-    assert isinstance(judged("50", close), Quote)
+    assert isinstance(judged("33.34", close), Quote)
     assert isinstance(judged("300", close), Quote)
+    assert isinstance(judged("20", close, "0.8"), Quote), "a wider bound of one's own stays"
+    assert isinstance(judged("450", close, "4"), Quote)
     for price in ("33", "301", "1", "10000"):
         answer = judged(price, close)
         assert isinstance(answer, Skip)
@@ -90,7 +92,7 @@ def series(*closes: float) -> Bars:
 
 
 def test_the_last_close_is_the_newest_that_is_a_price() -> None:
-    assert last_close(series(1.0, 2.5, 3.25)) == Close(D("3.25"), date(2025, 9, 3), "yahoo")
+    assert last_close(series(1.0, 2.5, 0.25)) == Close(D("0.25"), date(2025, 9, 3), "yahoo")
     assert last_close(series(1.0, 2.5, float("nan"), 0.0, -1.0, float("inf"))) == Close(
         D("2.5"), date(2025, 9, 2), "yahoo"
     )

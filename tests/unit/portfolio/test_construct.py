@@ -79,8 +79,11 @@ def test_boosts_are_paid_by_reductions_and_cut_alike_when_they_do_not_fit() -> N
     """S0 gives up 0.1225; two boosts of 0.06125 fit exactly, three are cut to two thirds."""
     two = build(WIDE, NEUTRAL | {ITEMS[0]: -1.0, ITEMS[1]: 1.0, ITEMS[2]: 1.0})
     assert two[ITEMS[1]].weight == D("0.30625")
+    assert "cut to" not in two[ITEMS[1]].reason
     three = build(WIDE, {ITEMS[0]: -1.0, ITEMS[1]: 1.0, ITEMS[2]: 1.0, ITEMS[3]: 1.0})
     assert three[ITEMS[1]].weight == D("0.28583333")
+    assert three[ITEMS[0]].weight == D("0.1225"), "who gave up gets nothing back"
+    assert "cut to" not in three[ITEMS[0]].reason
     assert "cut to 28.6 % since the weights may sum to 98.0 %" in three[ITEMS[1]].reason
 
 
@@ -93,6 +96,10 @@ def test_the_sentence_names_base_factor_regime_and_cap() -> None:
     capped = build(ConstructSettings(max_weight=D("0.1")), items)
     assert capped[first].reason == "12.2 % equal weight x 1.00 (hmm +0.00) = 12.2 %, capped at 10.0 %"
     assert capped[first].weight == D("0.1")
+    both = build(ConstructSettings(max_weight=D("0.25")), NEUTRAL | {ITEMS[0]: 1.0, ITEMS[1]: -1.0})
+    assert both[ITEMS[0]].reason == "24.5 % equal weight x 1.25 (hmm +1.00) = 30.6 %, capped at 25.0 %"
+    low = build(ConstructSettings(max_weight=D("0.2")), NEUTRAL | {ITEMS[1]: -1.0})
+    assert low[ITEMS[1]].reason == "24.5 % equal weight x 0.50 (hmm -1.00) = 12.2 %"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +182,7 @@ def test_market_cap_weights_are_those_of_the_index_within_the_universe() -> None
     assert found[ITEMS[0]].weight == D("0.735")
     assert found[ITEMS[1]].weight == D("0.245")
     assert found[ITEMS[2]].frozen
+    assert found[ITEMS[3]].weight == 0, "nothing is reserved for what the index does not list"
     assert "the index does not list it" in found[ITEMS[3]].reason
     assert "73.5 % index weight" in found[ITEMS[0]].reason
 

@@ -45,6 +45,11 @@ def test_a_price_that_is_gone_has_moved() -> None:
     assert moved(PLAN, {}, OWNED, TOLERANCE) == ("A: planned at 100, and there is no price now",)
 
 
-@pytest.mark.parametrize("owned", [{}, {B: D(200), A: D(1)}, {B: D(200), stock("X"): D(3)}])
+@pytest.mark.parametrize("owned", [{}, {B: D(200), A: D(1)}, {B: D(200), stock("X"): D(1)}])
 def test_any_difference_in_what_is_owned_counts(owned: dict[object, Decimal]) -> None:
     assert len(moved(PLAN, QUOTES, owned, TOLERANCE)) == 1
+
+
+def test_differences_are_told_in_the_order_of_their_names() -> None:
+    found = moved(PLAN, QUOTES, {stock("X"): D(1), B: D(3), A: D(1)}, TOLERANCE)
+    assert [sentence.partition(":")[0] for sentence in found] == ["A", "B", "X"]
