@@ -1,16 +1,55 @@
 """What is known of files without opening them.
 
-Entry points: `newest_entry`, `size_of`, `kept_days`.
+Entry points: `newest_entry`, `size_of`, `kept_days`, `OpenFile`.
 Invariants: a folder that is not there, or cannot be read, is an empty one.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from robotrading.domain.errors import LedgerError
+
 _MOST_KEPT = 60
+
+
+class OpenFile:
+    """A database's file that this process holds open (None where it is a server's).
+
+    Who holds a file open reads and writes it also after it was taken away: nothing fails, and all is lost at the end.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: tuple[int, int] | None = None
+
+    def require(self) -> None:
+        """Raises `LedgerError` unless it still bears its name and may be written; one that never did is not missed."""
+        if self._path is None:
+            return
+        found = _identity(self._path)
+        self._known = self._known or found
+        if found != self._known:
+            raise LedgerError(
+                f"{self._path} was taken away or replaced while the service runs, and what the service writes is lost: "
+                "stop it, put the right file there, start it again"
+            )
+        if found is not None and not os.access(self._path, os.W_OK):
+            raise LedgerError(
+                f"{self._path} cannot be written: its disk is read-only, or it belongs to another user; no order leaves"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What no other file has at the same time; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def newest_entry(folder: Path | None) -> datetime | None:

@@ -37,7 +37,7 @@ from robotrading.service.facts import (
     SessionFacts,
     WeightPair,
 )
-from robotrading.service.folders import kept_days, newest_entry, size_of
+from robotrading.service.folders import OpenFile, kept_days, newest_entry, size_of
 from robotrading.service.occasions import Running
 from robotrading.service.supervisor import Standing
 from robotrading.session.due import SUPERSEDED, UNWATCHED
@@ -138,6 +138,7 @@ class Reader:
     ) -> None:
         self._place, self._clock, self._shelves = place, clock, shelves
         self._ledger, self._positions, self._claims = ledger, positions, claims
+        self._file = OpenFile(place.path)
         self._known: dict[str, LastRun] = {}
         self._newest: dict[AssetClass, Ended] = {}
         self._dated = False
@@ -146,6 +147,7 @@ class Reader:
 
     def read(self, calendar: Calendar | None, account_id: str, hearers: Hearers) -> Reading:
         """Everything that is asked of the ledger. Raises `LedgerError`."""
+        self._file.require()
         now, ledger = self._clock.now(), self._ledger
         ended = ledger.ended(HISTORY if self._newest else _FIRST_LOOK)
         last = self._last_runs(ended, calendar, hearers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +15,10 @@ from robotrading.adapters.ledger.claims import SqlClaims
 from robotrading.adapters.ledger.database import Database, open_database
 from robotrading.adapters.ledger.positions import SqlPositionBook
 from robotrading.adapters.ledger.store import SqlLedger
+from robotrading.domain.errors import LedgerError
 from robotrading.domain.instrument import AssetClass
 from robotrading.service.facts import BrokerFacts, LinkState
+from robotrading.service.folders import OpenFile
 from robotrading.service.health import judge
 from robotrading.service.lookout import Hearers, Lookout, Place, Reader, Sources
 from robotrading.sim.clock import VirtualClock
@@ -104,3 +107,40 @@ async def test_trouble_is_told_once_what_was_known_stays_and_recovery_is_seen(
     spoil(database, away=True)
     await lookout.look(reader)
     assert len([record for record in caplog.records if "cannot be read" in record.message]) == 2
+
+
+async def test_a_ledger_that_was_taken_away_or_replaced_is_trouble_until_it_is_back(
+    database: Database, tmp_path: Path
+) -> None:
+    lookout, reader, _, clock = world(database, tmp_path)
+    path, aside = tmp_path / "ledger.db", tmp_path / "aside.db"
+    await lookout.look(reader)
+    assert ledger_level(lookout, clock) == "fine"
+    path.rename(aside)
+    await lookout.look(reader)
+    assert "was taken away or replaced" in lookout.facts.book.trouble
+    assert ledger_level(lookout, clock) == "critical"
+    path.write_bytes(aside.read_bytes())  # a copy is another file: what is written goes to the first one
+    await lookout.look(reader)
+    assert ledger_level(lookout, clock) == "critical"
+    aside.replace(path)
+    await lookout.look(reader)
+    assert ledger_level(lookout, clock) == "fine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write what nobody may")
+def test_a_file_that_may_not_be_written_is_trouble_until_it_may(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.touch()
+    file = OpenFile(path)
+    file.require()
+    path.chmod(0o400)
+    with pytest.raises(LedgerError, match=r"ledger\.db cannot be written: its disk is read-only"):
+        file.require()
+    path.chmod(0o600)
+    file.require()
+
+
+def test_a_file_that_never_was_there_is_not_missed(tmp_path: Path) -> None:
+    for path in (None, tmp_path / "ledger.db"):
+        OpenFile(path).require()
