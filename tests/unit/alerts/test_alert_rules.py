@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from robotrading.service.alerts.catalogue import CATALOGUE, NAMES, WORSE, patien
 from robotrading.service.alerts.figures import Figures, drawdown, figures_of, win_rate
 from robotrading.service.alerts.rules import findings, spell, unended
 from robotrading.service.alerts.settings import AlertSettings
-from robotrading.service.facts import BookFacts, ClosedTrade, EquityPoint, Facts, LinkState
+from robotrading.service.facts import BookFacts, BrokerFacts, ClosedTrade, EquityPoint, Facts, LinkState
 from robotrading.service.supervisor import ProgramState, Standing
 from tests.service.test_health import DOUBT, NOW, SESSION, WELL, changed, down, last, session
 
@@ -87,6 +87,11 @@ FINE: dict[str, tuple[Facts, Figures]] = {
     "a program that starts again": (changed(programs=(Standing("gateway", ProgramState.PAUSED),)), Figures()),
     "the service is stopping": (changed(stopping=True), Figures()),
     "the free space is not known": (changed(free_bytes=None), Figures()),
+    "a start after a good end": (changed(started_at=NOW), Figures()),
+    "nothing was ever written": (changed(started_at=NOW - 9 * HOUR), Figures()),
+    "trades whose gain is not known": (WELL, Figures(win_rate=None, trades=5)),
+    "a session within its deadline and a little": (session(running_since=NOW - timedelta(seconds=1799)), Figures()),
+    "a run that asked for no prices": (last(bars_behind=None), Figures()),
 }
 
 
@@ -120,12 +125,36 @@ def test_a_muted_rule_is_silent_and_so_is_the_general_one(key: str) -> None:
 def test_thresholds_of_nought_switch_their_rules_off() -> None:
     off = replace(SETTINGS, drawdown=0.0, win_rate=0.0, sharpe=-100.0, backup_age=0.0)
     worst = Figures(drawdown=0.99, highest=Decimal(1), win_rate=0.0, trades=99, sharpe=-150.0)
-    assert found(replace(WELL, backup_at=None), worst, off) == ()
+    assert findings(WELL, worst, off, NOW) == ()
 
 
 def test_a_backup_that_was_never_made_is_found() -> None:
     (one,) = findings(WELL, Figures(), SETTINGS, NOW)
     assert (one.rule, one.found) == ("backup_old", "no backup was found")
+
+
+def test_since_nobody_knows_when_is_since_the_start_of_the_service() -> None:
+    nobody = changed(broker=BrokerFacts(LinkState.UNKNOWN), started_at=NOW - HOUR)
+    (one,) = found(nobody)
+    assert one.found == "the broker has not been reached for 1 h 00 min: nobody has looked"
+
+
+def test_a_ledger_that_failed_from_the_start_is_told_once() -> None:
+    assert [one.rule for one in found(changed(book=BookFacts(trouble="disk full")))] == ["ledger_trouble"]
+
+
+@pytest.mark.parametrize(
+    ("highest", "doubt", "said"),
+    [
+        (Decimal(100_000), "", "the account is 16.0% below its highest value, 100,000 USD"),
+        (None, "", "the account has lost 16.0% since its best day, 2025-09-01, deposits and withdrawals aside"),
+        (Decimal(9), "one is a guess", "the account is 16.0% below its highest value, 9 USD (one is a guess)"),
+    ],
+)
+def test_a_drawdown_is_told_with_what_it_is_held_against(highest: Decimal | None, doubt: str, said: str) -> None:
+    figures = Figures(drawdown=0.16, highest=highest, peak=date(2025, 9, 1), doubt=doubt)
+    (one,) = found(book(currency="USD"), figures)
+    assert one.found == said
 
 
 def test_a_ledger_that_was_not_read_yet_is_the_general_trouble() -> None:
@@ -170,12 +199,14 @@ def test_in_a_quiet_time_nobody_knows_whether_the_broker_is_back() -> None:
     quiet = down(600, LinkState.QUIET)
     assert "disconnected" in unended(quiet, found(quiet))
     assert unended(WELL, found(WELL)) == frozenset()
+    assert unended(WELL, found(book(halted="by hand"))) == frozenset()
 
 
 def test_a_failed_run_is_named_in_the_command_that_shows_it() -> None:
     """The last run of all may be another session's."""
     (failed,) = found(last(outcome=Outcome.FAILED, run_id="20250926-194500-equities-1"))
     assert failed.remedy.startswith("`robotrading report 20250926-194500-equities-1` says why")
+    assert "`robotrading run equities`" in failed.remedy
 
 
 @pytest.mark.parametrize(("behind", "late"), [(1, "1 trading day late"), (2, "2 trading days late")])
