@@ -153,7 +153,7 @@ def parse_series(body: Mapping[str, Any], instrument: Instrument, as_of: datetim
         )
     try:
         return _bars(dict(sorted(rows.items())), instrument, as_of)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise SubjectRefused(f"the daily series of {instrument} cannot be read: {error}", rule="unreadable") from error
 
 

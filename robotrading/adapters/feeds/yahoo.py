@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 NAME = "yahoo"
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
-_YFINANCE_STUMBLES = (LookupError, TypeError, ValueError, AttributeError)
-"""What yfinance lets through when a chart is not of the shape it expects."""
+_STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What yfinance lets through, and numpy after it, when a chart is not of the shape they expect."""
 
 
 class YahooFeed:
@@ -119,9 +119,17 @@ class YahooFeed:
             return error
 
     def _bars(self, frame: pd.DataFrame, instrument: Instrument, first: date, last: date) -> Bars:
-        frame = frame[frame[PRICES].notna().any(axis=1)]
+        try:
+            chosen = self._read(frame[frame[PRICES].notna().any(axis=1)], instrument).since(first).until(last)
+        except _STUMBLES as error:
+            raise SubjectRefused(_unreadable(instrument, error), rule="unreadable") from error
+        if not len(chosen):
+            raise SubjectRefused(f"Yahoo has no prices of {instrument} from {first} to {last}", rule="no_data")
+        return chosen
+
+    def _read(self, frame: pd.DataFrame, instrument: Instrument) -> Bars:
         split = _column(frame, "Stock Splits")
-        bars = Bars(
+        return Bars(
             instrument=instrument,
             interval=Interval.DAY,
             dates=cast("pd.DatetimeIndex", frame.index).tz_localize(None).to_numpy().astype("datetime64[D]"),
@@ -136,10 +144,6 @@ class YahooFeed:
             as_of=self._policy.clock.now(),
             source=NAME,
         )
-        chosen = bars.since(first).until(last)
-        if not len(chosen):
-            raise SubjectRefused(f"Yahoo has no prices of {instrument} from {first} to {last}", rule="no_data")
-        return chosen
 
 
 def _history(
@@ -173,10 +177,13 @@ def _history(
         raise ServiceError(f"Yahoo is down: {error}", rule="server_error") from error
     except YFException as error:
         raise _reason(session.status, instrument, str(error)) from error
-    except _YFINANCE_STUMBLES as error:
-        text = f"Yahoo's chart of {instrument} cannot be read: {type(error).__name__}: {error}"
-        raise _reason(session.status, instrument, text, "unreadable") from error
+    except _STUMBLES as error:
+        raise _reason(session.status, instrument, _unreadable(instrument, error), "unreadable") from error
     return frame, currency
+
+
+def _unreadable(instrument: Instrument, error: Exception) -> str:
+    return f"Yahoo's chart of {instrument} cannot be read: {type(error).__name__}: {error}"
 
 
 def _reason(status: int | None, instrument: Instrument, text: str, rule: str = "no_data") -> ServiceError:

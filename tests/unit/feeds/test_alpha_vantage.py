@@ -285,6 +285,7 @@ def test_what_is_not_an_answer_is_asked_again(reply):
         (lambda body: body["Time Series (Daily)"]["2026-01-05"].__setitem__("4. close", "one"), "unreadable"),
         (lambda body: body["Time Series (Daily)"].__setitem__("2026-01-05", None), "unreadable"),
         (lambda body: body["Time Series (Daily)"]["2026-01-05"].__setitem__("4. close", None), "unreadable"),
+        (lambda body: body["Time Series (Daily)"]["2026-01-05"].__setitem__("4. close", 10**400), "unreadable"),
     ],
 )
 def test_a_series_of_another_shape_is_a_skip(change, rule):

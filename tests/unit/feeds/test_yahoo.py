@@ -204,6 +204,13 @@ def empty_window() -> str:
     return json.dumps(body)
 
 
+def odd(column: str, value: object) -> str:
+    """A chart with a value in it that no price or volume can be."""
+    body = json.loads(series())
+    body["chart"]["result"][0]["indicators"]["quote"][0][column][3] = value
+    return json.dumps(body)
+
+
 @pytest.mark.parametrize(
     "reply, rule, says",
     [
@@ -219,6 +226,8 @@ def empty_window() -> str:
         (Reply(200, chart(rows_of(weekdays(date(2025, 1, 1), 5)))), "no_data", "no prices of AAA"),
         (Reply(200, json.dumps({"chart": {"result": [{"meta": {}}], "error": None}})), "unreadable", "cannot be read"),
         (Reply(200, json.dumps({"chart": None})), "no_data", "no price data"),
+        (Reply(200, odd("close", {"raw": 1})), "unreadable", "cannot be read: TypeError"),
+        (Reply(200, odd("volume", 10**25)), "unreadable", "cannot be read: OverflowError"),
         (Reply(200, series(currency="JPY")), "currency", "in JPY, the universe says USD"),
     ],
 )
