@@ -420,6 +420,7 @@ uninstall() {
 
 control() {
     need_service "$1"
+    on_machine || fail "'$1' is about the machine's service, and ROBOTRADING_PREFIX=$prefix has none; unset it" 2
     systemctl "$1" "$unit" || fail "systemctl $1 $unit failed; see: sudo $here/deploy.sh logs"
     say "$unit: $(systemctl is-active "$unit" || true)"
 }
@@ -433,6 +434,7 @@ show_status() {
 
 show_logs() {
     installed || fail "the service is not installed; run: sudo $here/deploy.sh install" 3
+    on_machine || fail "'logs' is about the machine's service, and ROBOTRADING_PREFIX=$prefix has none; unset it" 2
     journalctl --unit="$unit" --lines=100 --no-pager "$@"
 }
 

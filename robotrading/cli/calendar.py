@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from robotrading.cli.options import DAY_FORMATS
+from robotrading.cli.options import read_day
 
 
 def session_calendar(
     file: Annotated[Path, typer.Argument(help="Where the table goes.")],
-    around: Annotated[datetime, typer.Argument(formats=DAY_FORMATS, help="Its middle: the year before to the next.")],
+    around: Annotated[datetime, typer.Argument(parser=read_day, help="Its middle: the year before to the next.")],
 ) -> None:
     """Write the table of trading days (used by `serve`)."""
     from robotrading.adapters.calendar import ExchangeCalendar  # noqa: PLC0415  brings pandas

@@ -55,7 +55,8 @@ def _next(ran: Ran) -> list[str]:
         ]
     failed = [report.kind.value for report in ran.reports if report.outcome is Outcome.FAILED]
     if failed:
-        first = f"Next: mend what is named above, then: robotrading plan {failed[0]}{place}"
+        which = failed[0] if len(failed) == 1 else "all"
+        first = f"Next: mend what is named above, then: robotrading plan {which}{place}"
         return [first, f"What is known now: robotrading status{place}"]
     if not ran.orders.trade:
         which = ran.reports[0].kind.value if len(ran.reports) == 1 else "all"

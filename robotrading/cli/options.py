@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-DAY_FORMATS = ["%Y-%m-%d"]
+
+def read_day(text: str) -> datetime:
+    """A day as it is typed; of the months' and days' order nothing is guessed."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007  a day has no zone
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no day; write it as 2025-09-26: year, month, day") from None
 
 
 class Which(StrEnum):
@@ -45,7 +51,7 @@ AsOf = Annotated[
     datetime | None,
     typer.Option(
         "--as-of",
-        formats=DAY_FORMATS,
+        parser=read_day,
         metavar="YYYY-MM-DD",
         help="Rehearse on a past day: the clock stands 15 minutes before that day's close, prices come from the "
         "configured sources, orders go to the embedded gateway, and the ledger is the rehearsals' own.",
@@ -67,7 +73,7 @@ AsOfBook = Annotated[
     datetime | None,
     typer.Option(
         "--as-of",
-        formats=DAY_FORMATS,
+        parser=read_day,
         metavar="YYYY-MM-DD",
         help="Of the rehearsals' ledger (one for all rehearsed days).",
         show_default=False,
@@ -118,7 +124,7 @@ ClockDay = Annotated[
     datetime | None,
     typer.Option(
         "--as-of",
-        formats=DAY_FORMATS,
+        parser=read_day,
         metavar="YYYY-MM-DD",
         help="Hold the clock on a past day, 15 minutes before its close.",
         show_default=False,

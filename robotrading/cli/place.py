@@ -23,13 +23,28 @@ def heading(config: Config, orders: Orders, account: str) -> str:
         mode = f"REHEARSAL of {orders.day}: prices of that day, from your sources."
     else:
         mode = "PRACTICE: prices of now, from your sources."
-    return f"{mode}\nEmbedded gateway, account {account}; no order leaves this machine."
+    return f"{mode}\nEmbedded gateway, account {account}; no order leaves this machine.{without_file(orders)}"
 
 
 def _external(broker: BrokerSettings) -> str:
     account = broker.account or "the login's only one"
     mode = "LIVE: real money." if broker.mode == "live" else "PAPER: pretend money, at the broker."
     return f"{mode}\nGateway at {broker.host}:{broker.port}, account {account}."
+
+
+def without_file(orders: Orders) -> str:
+    """A further line where nobody's configuration is in force: perhaps the command was called in another folder."""
+    if orders.demo or orders.file is not None:
+        return ""
+    return "\nThere is no config.yaml in this folder: the built-in defaults hold."
+
+
+def whose(config: Config, orders: Orders) -> str:
+    """Which account's book a person's word is about; said where the wrong one would be believed to be the right one."""
+    from robotrading.wiring.books import book_for  # noqa: PLC0415  nothing heavy before it is needed
+
+    root = book_for(config, orders).root
+    return f"This is of the book {root.name} in {root.parent} alone.{without_file(orders)}"
 
 
 def same_place(orders: Orders) -> str:

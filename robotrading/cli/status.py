@@ -25,8 +25,10 @@ def status(config: ConfigPath = None, as_of: AsOfBook = None, demo: OfDemo = Fal
     if as_json:
         out.as_json(found)
         return
-    from robotrading.cli.place import same_place  # noqa: PLC0415
+    from robotrading.cli.place import same_place, without_file  # noqa: PLC0415
     from robotrading.cli.render_status import status_view  # noqa: PLC0415
 
     try_this = "robotrading demo" if demo else f"robotrading plan all{same_place(orders)}"
+    if note := without_file(orders).strip():
+        out.write(note)
     out.show(status_view(found, try_this))

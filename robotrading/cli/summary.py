@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robotrading.cli.options import DAY_FORMATS, AsJson, AsOfBook, ConfigPath, OfDemo
+from robotrading.cli.options import AsJson, AsOfBook, ConfigPath, OfDemo, read_day
 
 if TYPE_CHECKING:
     from datetime import date
@@ -18,7 +18,7 @@ Week = Annotated[
     datetime | None,
     typer.Option(
         "--week",
-        formats=DAY_FORMATS,
+        parser=read_day,
         metavar="YYYY-MM-DD",
         help="The seven days up to and including this one. Default: up to today in New York.",
         show_default=False,

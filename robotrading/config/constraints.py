@@ -47,7 +47,10 @@ SYMBOL_OR_NONE = Form(r"^([A-Z0-9^=][A-Z0-9.^=-]{0,19})?$", "a symbol in capital
 CURRENCY = Form(r"^[A-Z]{3}$", "a currency code of three capitals, e.g. USD")
 SCHEDULE = Form(r"^\S.{0,299}$", "a schedule, e.g. 15 minutes before the close; see docs/scheduling.md")
 ACCOUNT = Form(r"^([A-Z][A-Z0-9]{3,15})?$", "an account id as the broker writes it, e.g. DU1234567, or ''")
-HOST = Form(r"^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252})$", "a host name or an address, e.g. 127.0.0.1")
+HOST = Form(
+    r"^([A-Za-z0-9][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$",
+    "a host name or an address without a port, e.g. 127.0.0.1",
+)
 URL_OR_NONE = Form(r"^(https?://[^\s@?#]+)?$", "an address from http:// or https:// on, or ''")
 URL = Form(r"^https?://[^\s@?#]+$", "an address from http:// or https:// on, without a key or a password in it")
 MAIL = Form(r"^[^@\s,;<>]+@[^@\s,;<>]+$", "a mail address, e.g. someone@example.com")

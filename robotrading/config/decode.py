@@ -86,9 +86,18 @@ def _unknown(key: str, schema: Schema, path: KeyPath) -> str:
         return f"there is no such key; a secret (value not shown) comes from the environment: {variables}"
     hint = nearest(key, properties)
     if not hint:
-        elsewhere = [full for full, _ in leaves(exact_schema()) if full.rpartition(".")[2] == key]
-        hint = f" It belongs under {elsewhere[0].rpartition('.')[0]}." if elsewhere else ""
+        home = _home_of(key)
+        hint = f" It belongs under {home}." if home else ""
     return f"there is no such key under {dotted(path) or 'the top level'}.{hint} Allowed{_listed(properties)}"
+
+
+def _home_of(key: str) -> str:
+    """Where else a key, or a whole section, of this name stands: the first such place, '' for none."""
+    for full, _ in leaves(exact_schema()):
+        above, found, _ = f".{full}.".partition(f".{key}.")
+        if found:
+            return above.strip(".")
+    return ""
 
 
 def _listed(names: dict[str, Any]) -> str:
@@ -113,7 +122,7 @@ def _scalar(node: Node, schema: Schema) -> Any:
     if node.is_null:
         if "null" in kinds:
             return None
-        raise ValueError(f"nothing is written here; write {asked(schema)}{_empty(kinds)}, or remove the line")
+        raise ValueError(f"nothing is written here; write {asked(schema)}{_empty(schema)}, or remove the line")
     if "string" in kinds:
         return _string(node.text)
     if not node.plain:
@@ -160,8 +169,10 @@ def _number_hint(text: str) -> str:
     return next((hint for pattern, hint in hints.items() if re.fullmatch(pattern, text, re.IGNORECASE)), "")
 
 
-def _empty(kinds: list[str]) -> str:
-    return " ('' for none)" if "string" in kinds else ""
+def _empty(schema: Schema) -> str:
+    """How to say none, where the text may be empty and its meaning does not tell so already."""
+    allowed = schema["type"] == "string" and "enum" not in schema and re.search(schema.get("pattern", ""), "")
+    return " ('' for none)" if allowed and "''" not in asked(schema) else ""
 
 
 def asked(schema: Schema) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from robotrading.adapters.feeds.settings import RetrySettings
 from robotrading.adapters.notify.nomail import missing
 from robotrading.adapters.notify.settings import Security
+from robotrading.config.lateid import another_book
 from robotrading.config.model import BrokerSettings, Config, GatewayKind, Mode, live_confirmation
 from robotrading.config.onclose import ON_CLOSE, falls_short, remarks
 from robotrading.config.problems import KeyPath, dotted, nearest, quoted
@@ -76,6 +77,7 @@ def notes(config: Config) -> list[str]:
     external = config.broker.gateway is GatewayKind.EXTERNAL
     if external and config.broker.mode is Mode.PAPER and config.broker.port in {4001, 7496}:
         found.append(f"broker.port {config.broker.port} is usually a live login; paper is 4002 (gateway) or 7497 (TWS)")
+    found += another_book(config)
     found += remarks(config.sessions.values())
     if not config.enabled:
         found.append("no session is enabled: `run all` does nothing")

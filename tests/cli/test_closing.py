@@ -78,6 +78,23 @@ def test_a_failure_names_its_log_and_the_way_out(tmp_path: Path) -> None:
     ]
 
 
+def test_after_several_failures_all_are_planned_again(tmp_path: Path) -> None:
+    """The first one's name alone would leave the others out."""
+    both = closing(Ran(Orders(), (failed(), good(), failed()), tmp_path))
+    assert both[-2] == "Next: mend what is named above, then: robotrading plan all"
+
+
+def test_a_folder_without_a_configuration_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has edited the file of another folder sees that it is not in force here."""
+    said = "There is no config.yaml in this folder: the built-in defaults hold."
+    monkeypatch.chdir(tmp_path)
+    assert heading(default_config(), Orders(), "DU1000001").splitlines()[2:] == [said]
+    assert said not in heading(default_config(), Orders(demo=True), "DU1000001")
+    assert said not in heading(default_config(), Orders(Path("mine.yaml")), "DU1000001")
+    (tmp_path / "config.yaml").touch()
+    assert said not in heading(default_config(), Orders(), "DU1000001")
+
+
 def test_a_plan_says_that_nothing_was_ordered(tmp_path: Path) -> None:
     one = closing(Ran(Orders(trade=False), (nothing(),), tmp_path))
     two = closing(Ran(Orders(trade=False), (nothing(), good()), tmp_path))

@@ -20,7 +20,7 @@ CASES = {
     "unknown command": (["trade"], {}, 2, "No such command 'trade'"),
     "unknown session": (["run", "shares"], {}, 2, "'shares' is not one of"),
     "unknown option": (["plan", "--dry"], {}, 2, "No such option"),
-    "no date": (["plan", "--as-of", "friday"], {}, 2, "'friday' does not match"),
+    "no date": (["plan", "--as-of", "friday"], {}, 2, "'friday' is no day; write it as 2025-09-26"),
     "a day to come": (["plan", "--json", "--as-of", "2099-01-05"], {}, 2, "has not come; name a past day"),
     "no such file": (["config", "check", "-c", "none.yaml"], {}, 2, "none.yaml: there is no such file"),
     "a folder for a file": (["plan", "-c", "."], {}, 2, "is not a regular file"),

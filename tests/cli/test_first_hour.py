@@ -68,6 +68,17 @@ def test_nobody_is_told_to_own_less_than_nothing(book: Book) -> None:
     assert told("positions").splitlines()[3].split() == ["SHARE", "equities", "40", "90.00", "USD", "?"]
 
 
+def test_the_brake_names_whose_it_is(book: Book) -> None:
+    """A halt from the wrong folder stops another bot than the one that is meant, and must not look as if it did not."""
+    here = f"This is of the book embedded in {book.root.parent} alone.\nThere is no config.yaml in this folder"
+    for words in (("halt", "why"), ("resume",), ("resume",)):
+        assert here in told(*words)
+    assert told("status").startswith("There is no config.yaml in this folder: the built-in defaults hold.\n")
+    (book.root.parents[2] / "config.yaml").write_text("broker: {gateway: external, account: DU7654321}\n")
+    assert "This is of the book paper-DU7654321 in " in told("halt", "why")
+    assert "config.yaml" not in told("status")
+
+
 # A state folder that cannot be used ------------------------------------------------------------------------------------
 
 

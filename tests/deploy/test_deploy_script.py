@@ -122,6 +122,21 @@ def test_without_root_the_machine_is_left_alone(command: str) -> None:
     assert f"sudo {SCRIPT} {command}" in done.stdout
 
 
+def test_with_a_prefix_the_service_of_the_machine_is_left_alone(tmp_path: Path) -> None:
+    """What is tried in a folder must not stop what trades."""
+    called = tmp_path / "called"
+    for name in ("systemctl", "journalctl"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {called}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "opt/robotrading").mkdir(parents=True)
+    (tmp_path / "opt/robotrading/current").symlink_to("releases/one")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for command in ("start", "stop", "restart", "logs"):
+        done = deploy(command, ROBOTRADING_PREFIX=str(tmp_path), PATH=path)
+        assert (done.returncode, f"'{command}' is about the machine's service" in done.stdout) == (2, True), done.stdout
+    assert not called.exists()
+
+
 def test_docker_without_an_engine_is_one_clear_line(tmp_path: Path) -> None:
     for name in ("bash", "dirname", "basename", "cat"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)

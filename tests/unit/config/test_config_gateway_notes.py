@@ -39,3 +39,26 @@ def test_paper_at_a_port_of_real_money(tmp_path: Path, port: int) -> None:
 @pytest.mark.parametrize("text", ["broker: {}\n", "broker: {gateway: external, port: 7497, account: DU1234567}\n"])
 def test_what_fits_is_not_remarked_upon(tmp_path: Path, text: str) -> None:
     assert said(tmp_path, text) == []
+
+
+LATE = "broker: {gateway: external, account: DU1234567}\n"
+
+
+def test_an_account_that_gets_its_id_late_is_told_of_the_ledger_from_before(tmp_path: Path) -> None:
+    """What was bought without the id would count as the person's own, and be bought once more."""
+    books = tmp_path / "state" / "books"
+    (books / "paper-only-account").mkdir(parents=True)
+    assert said(tmp_path, LATE) == []
+    (books / "paper-only-account" / "ledger.db").touch()
+    (note,) = said(tmp_path, LATE)
+    assert f"{books}/paper-only-account: if that is the same account, rename the folder to paper-DU1234567" in note
+    assert said(tmp_path, "broker: {gateway: external}\n") == []
+    (books / "paper-only-account").rename(books / "paper-DU1234567")
+    assert said(tmp_path, LATE) == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "ib-gateway", "ib_gateway", "fe80::1", "2001:db8::ff00:42:8329"])
+def test_hosts_are_names_and_addresses_of_both_kinds(tmp_path: Path, host: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"broker: {{gateway: external, host: '{host}'}}\n", encoding="utf-8")
+    assert load(path, {}).broker.host == host
