@@ -23,6 +23,7 @@ from robotrading.domain.instrument import AssetClass
 from robotrading.domain.ports import Ledger
 from robotrading.service.alerts.desk import Desk
 from robotrading.service.breakers import Breakers
+from robotrading.service.calendar import keep_current
 from robotrading.service.deeds import Deeds
 from robotrading.service.health import Level, judge
 from robotrading.service.line import status_line
@@ -49,7 +50,6 @@ _JUDGE_SECONDS = 1.0
 _TELL_AGAIN_SECONDS = 60.0
 _BEAT_SECONDS = 5.0
 _TAKE_OVER_SECONDS = 30.0
-_CALENDAR_SECONDS = 6 * 3600.0
 _CALENDAR_RETRY = 60.0
 _RESERVE = 15.0
 """Of the time for a stop: for ending what did not end when it was asked to."""
@@ -245,7 +245,7 @@ class _Daemon:
         self.scheduler = scheduler
         async with asyncio.TaskGroup() as group:
             group.create_task(scheduler.run())
-            group.create_task(self._keep_calendar(scheduler))
+            group.create_task(keep_current(self.calendar, self.clock, setup.calendar, self._use))
             group.create_task(self._take_over(occasions))
 
     async def _first_calendar(self) -> None:
@@ -258,12 +258,10 @@ class _Daemon:
                 self.calendar_trouble = str(error)
                 await asyncio.sleep(_CALENDAR_RETRY)
 
-    async def _keep_calendar(self, scheduler: Scheduler) -> None:
-        while True:
-            await asyncio.sleep(_CALENDAR_SECONDS)
-            with suppress(CalendarUnusable):  # the one in use tells when it is used up
-                self.calendar = await self.setup.calendar(self.clock.now().date())
-                scheduler.use(self.calendar)
+    def _use(self, calendar: TableCalendar) -> None:
+        self.calendar = calendar
+        if self.scheduler is not None:
+            self.scheduler.use(calendar)
 
     async def _take_over(self, occasions: Occasions) -> None:
         rules = self.setup.settings.catch_up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -18,8 +19,9 @@ from robotrading.adapters.calendar_table import (
     years_around,
 )
 from robotrading.domain.instrument import AssetClass
-from robotrading.service.calendar import current_calendar
+from robotrading.service.calendar import current_calendar, keep_current
 from robotrading.sim.calendar import WeekdayCalendar
+from robotrading.sim.clock import VirtualClock, VirtualLoop
 
 EQUITIES = AssetClass.EQUITIES
 TODAY = date(2026, 11, 21)
@@ -145,3 +147,66 @@ def test_reading_a_table_imports_nothing_heavy(path):
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "apscheduler" in loaded
     assert not loaded & {"numpy", "pandas", "scipy", "sklearn", "exchange_calendars", "hmmlearn"}
+
+
+class Machine:
+    """Virtual time, a date that somebody sets, and tables that are counted; none can be made while `broken`."""
+
+    def __init__(self, folder, start):
+        self.base, self.folder = VirtualClock(start), folder
+        self.shift = timedelta(0)
+        self.broken = False
+        self.made, self.used = [], []
+
+    def now(self):
+        return self.base.now() + self.shift
+
+    def monotonic(self):
+        return self.base.monotonic()
+
+    async def make(self, today):
+        self.made.append(self.now())
+        if self.broken:
+            raise CalendarUnusable("no memory")
+        return self.table(today)
+
+    def table(self, today):
+        path = self.folder / "calendar.json"
+        write_table(path, WEEKDAYS, *years_around(today))
+        return read_table(path)
+
+    def live(self, scene):
+        """`scene` beside the keeping of a table of the first day."""
+
+        async def both():
+            keeping = asyncio.create_task(
+                keep_current(self.table(self.now().date()), self, self.make, self.used.append)
+            )
+            await scene()
+            keeping.cancel()
+
+        with asyncio.Runner(loop_factory=lambda: VirtualLoop(self.base)) as runner:
+            runner.run(both())
+
+
+def test_a_table_is_renewed_a_few_times_a_day(tmp_path):
+    machine = Machine(tmp_path, datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC))
+    machine.live(lambda: asyncio.sleep(86_400 + 300))
+    assert len(machine.used) == 4
+
+
+def test_a_clock_that_learns_the_right_year_has_its_days_within_minutes(tmp_path):
+    machine = Machine(tmp_path, datetime(2019, 1, 1, tzinfo=UTC))
+    right = datetime(2026, 11, 21, 12, tzinfo=UTC) - machine.base.now()
+
+    async def scene():
+        await asyncio.sleep(90)
+        machine.shift, machine.broken = right, True
+        await asyncio.sleep(120)
+        assert len(machine.made) == 2
+        machine.broken = False
+        await asyncio.sleep(60)
+
+    machine.live(scene)
+    assert len(machine.made) == 3
+    assert [table.last for table in machine.used] == [LAST]
