@@ -47,6 +47,8 @@ def ask(url: str, seconds: float) -> tuple[bool, str]:
         connection.request("GET", parts.path or "/health", headers={"Connection": "close"})
         answer = connection.getresponse()
         return answer.status == 200, _line(answer.status, answer.read(_MOST_BYTES))
+    except UnicodeError as error:
+        return False, f"{url}: not a URL ({error}); write it as {URL}"
     except (OSError, HTTPException) as error:
         said = str(error) or type(error).__name__
         return False, f"nobody answers at {url}: {said}; is the service started, and there (else --url)?"

@@ -75,6 +75,8 @@ def test_who_does_not_answer_in_time_is_not_waited_for() -> None:
         ("127.0.0.1:8080", "not the URL of a service"),
         ("http://[/health", "not a URL"),
         ("http://127.0.0.1:70000/health", "not a URL"),
+        ("http://127.0.0.1:8080/h\u00e9alth", "not a URL"),
+        (f"http://{'a' * 70}/health", "not a URL"),
     ],
 )
 def test_a_wrong_address_is_named_with_the_way_out(url: str, said: str) -> None:
