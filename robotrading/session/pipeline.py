@@ -45,7 +45,7 @@ async def run_session(spec: RunSpec, world: World) -> SessionReport:
         spec, world.clock, world.clock.now(), leash=world.leash, begins=lambda step: world.progress(step, 0, 0)
     )
     world.ledger.start_run(spec.run_id, spec.kind, spec.trading_date, spec.mode, draft.started_at, trade=spec.trade)
-    book = TicketBook(world.ledger)
+    book = TicketBook(world.ledger, spec.kind)
     world.broker.subscribe(book)
     reach = _reach(spec, world, book)
     try:

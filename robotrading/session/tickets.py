@@ -1,6 +1,8 @@
 """The live view of a session's tickets: every event goes into the ledger first, then wakes whoever waits.
 
-A ledger that cannot be written ends trading: the failure is kept and raised to everybody who waits or submits.
+A ledger that cannot be written ends trading: the failure is kept and raised to everybody who waits or submits. What
+becomes of another session's orders is that session's to journal: this one knows them from lists alone, which may be
+older than what the other has heard. Executions are facts, whoever tells of them.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from robotrading.domain.errors import LedgerError
-from robotrading.domain.orders import OrderEvent, Ticket
+from robotrading.domain.instrument import AssetClass
+from robotrading.domain.orders import EventKind, OrderEvent, Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.skip import Skip
 
@@ -19,10 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class TicketBook:
-    """Listens to the broker and answers 'what has become of this intent?' without polling."""
+    """Listens to the broker and answers 'what has become of this intent?' without polling.
 
-    def __init__(self, ledger: Ledger) -> None:
+    `kind` is the session's own; without one every order is.
+    """
+
+    def __init__(self, ledger: Ledger, kind: AssetClass | None = None) -> None:
         self._ledger = ledger
+        self._kind = kind
         self._tickets: dict[str, Ticket] = {}
         self._waiting: dict[asyncio.Event, None] = {}  # in the order in which they began to wait
         self._foreign: set[str] = set()
@@ -44,6 +51,8 @@ class TicketBook:
     def append(self, event: OrderEvent) -> Ticket | None:
         """Journal one event; None when its intent is not in this ledger (another program's order reference).
 
+        Of another session's order, only executions are journalled.
+
         Raises `LedgerError`, and keeps it: after one failure nobody may rely on the journal any more.
         """
         try:
@@ -54,12 +63,15 @@ class TicketBook:
             raise
 
     def _journalled(self, event: OrderEvent) -> Ticket | None:
-        if event.intent_id not in self._tickets and self._ledger.ticket(event.intent_id) is None:
+        known = self._tickets.get(event.intent_id) or self._ledger.ticket(event.intent_id)
+        if known is None:
             self._foreign.add(event.intent_id)
             return None
+        if event.kind is not EventKind.FILL and self._kind not in (None, known.intent.kind):
+            return known
         ticket = self._ledger.append(event)
-        known = {"intent_id": event.intent_id}
-        log.info("%s: the order is %s%s", event.kind, ticket.status, _because(event), extra=known)
+        about = {"intent_id": event.intent_id}
+        log.info("%s: the order is %s%s", event.kind, ticket.status, _because(event), extra=about)
         self._tickets[event.intent_id] = ticket
         self.wake()
         return ticket

@@ -184,6 +184,26 @@ async def test_an_event_of_an_earlier_run_is_journalled_and_of_another_program_i
     assert [skip.subject for skip in book.foreign] == ["foreign-7"]
 
 
+@pytest.mark.parametrize("told", [EventKind.ACKNOWLEDGED, EventKind.UNKNOWN])
+async def test_what_becomes_of_another_sessions_order_is_its_own_to_journal_but_for_executions(ledger, told):
+    """A list that was on its way while the order ended, or a question that nobody answered, would open it again."""
+    theirs = replace(intent(), kind=AssetClass.BONDS)
+    ledger.record_intent(theirs, NOW)
+    ended = EventKind.CANCELLED if told is EventKind.ACKNOWLEDGED else EventKind.ACKNOWLEDGED
+    for kind in (EventKind.SENT, ended):
+        ledger.append(OrderEvent("rt-1", kind, NOW))
+    before = ledger.ticket("rt-1")
+    book = TicketBook(ledger, EQ)
+    assert book.append(OrderEvent("rt-1", told, NOW)) == ledger.ticket("rt-1") == before
+    assert book.foreign == ()
+    fill = Fill("a.1", "rt-1", AAPL, Side.BUY, D(4), D(100), NOW)
+    book(OrderEvent("rt-1", EventKind.FILL, NOW, fill=fill))
+    assert ledger.ticket("rt-1").filled == D(4)
+    TicketBook(ledger, AssetClass.BONDS)(OrderEvent("rt-1", told, NOW))
+    alive = {EventKind.ACKNOWLEDGED: TicketStatus.PARTIAL, EventKind.UNKNOWN: TicketStatus.UNKNOWN}
+    assert ledger.ticket("rt-1").status is alive[told]
+
+
 # Capital --------------------------------------------------------------------------------------------------------------
 
 
