@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from robotrading.adapters.feeds.answers import all_or_nothing, end_of_asking
+from robotrading.adapters.feeds.answers import all_or_nothing, end_of_asking, out_of_time
 from robotrading.adapters.feeds.http import HttpClient, redact
 from robotrading.adapters.feeds.settings import AlphaVantageSettings
 from robotrading.adapters.resilience import Policy, ServiceError, SubjectRefused
@@ -75,7 +75,9 @@ class AlphaVantageFeed:
         """As the port says. Without `premium` there are at most 100 days, whatever was asked for."""
         found: dict[Instrument, Bars | ServiceError] = {}
         stop: ServiceError | None = None
+        began = self._policy.clock.monotonic()
         for instrument in dict.fromkeys(instruments):
+            stop = stop or out_of_time("Alpha Vantage", self._policy.clock.monotonic() - began)
             result = stop or self._one(instrument, first, last)
             found[instrument] = result
             stop = end_of_asking([result])

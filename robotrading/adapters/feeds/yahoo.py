@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from robotrading.adapters.feeds.answers import all_or_nothing, end_of_asking
+from robotrading.adapters.feeds.answers import all_or_nothing, end_of_asking, out_of_time
 from robotrading.adapters.feeds.http import describe_status
 from robotrading.adapters.feeds.settings import YahooSettings
 from robotrading.adapters.resilience import Policy, ServiceError, SubjectRefused
@@ -108,6 +108,8 @@ class YahooFeed:
             return list(pool.map(lambda instrument: self._one(session, instrument, first, last), batch))
 
     def _one(self, session: YahooSession, instrument: Instrument, first: date, last: date) -> Bars | ServiceError:
+        if (late := out_of_time("Yahoo", session.seconds)) is not None:
+            return late
         try:
             frame, currency = self._policy.call(partial(_history, session, instrument, first, last))
             if self._settings.currency_check and currency not in (None, instrument.currency):

@@ -42,10 +42,17 @@ class YahooSession(requests.Session):  # type: ignore[type-arg]
         self._url = url.rstrip("/")
         self._mine = threading.local()
         self._side_down = threading.Event()
+        self._began = clock.monotonic()
 
     def begin(self) -> None:
         """A new round of questions: cookie hosts that failed in the last one may be asked again."""
         self._side_down.clear()
+        self._began = self._clock.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long this round has taken."""
+        return self._clock.monotonic() - self._began
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:

@@ -257,6 +257,16 @@ def test_our_own_daily_limit_spares_the_request():
     assert len(served.server.requests) == 1
 
 
+def test_a_slow_pace_of_our_own_does_not_use_up_the_session():
+    """A plan with thousands of requests a day, and the five a minute of the free one still configured."""
+    names = [f"S{n}" for n in range(80)]
+    served = Served(dict.fromkeys(names, GOOD), per_day=0, retry=RetrySettings(per_minute=5))
+    found = served.ask(*names)
+    assert [type(found[name]) for name in names] == [Bars] * 36 + [Skip] * 44
+    assert {found[name].rule for name in names[36:]} == {"out_of_time"}
+    assert served.clock.elapsed <= 420
+
+
 def test_without_a_key_nothing_is_sent():
     served = Served({"AAA": GOOD}, api_key="")
     with pytest.raises(FeedUnavailable, match="no Alpha Vantage key; set"):

@@ -391,6 +391,34 @@ def test_workers_bound_what_is_under_way(state):
     assert 2 <= most <= 3
 
 
+def test_who_answers_slowly_does_not_use_up_the_session(state):
+    """Fifteen seconds a symbol, five hundred symbols and four at a time would be half an hour."""
+
+    class Slow(Yahoo):
+        def _answer(self, request):
+            if request.path.startswith(QUERY):
+                self.clock.wait(15)
+            return super()._answer(request)
+
+    names = [f"S{n}" for n in range(60)]
+    yahoo = Slow(state, dict.fromkeys(names, series()), workers=1, batch=45)
+    found = yahoo.ask(*names)
+    assert len(yahoo.charts_asked()) == 27
+    assert [type(found[name]) for name in names] == [Bars] * 27 + [Skip] * 33
+    assert {found[name].rule for name in names[27:]} == {"out_of_time"}
+    assert "Yahoo answers so slowly that 400 s were over" in found["S59"].reason
+
+
+def test_each_round_has_its_own_time(state):
+    yahoo = Yahoo(state, {"AAA": series()})
+    with yahoo.server:
+        for _ in range(2):
+            found = yahoo.feed.daily([Instrument("AAA", AssetClass.EQUITIES)], DAYS[0], DAYS[-1])
+            assert all(isinstance(bars, Bars) for bars in found.values())
+            yahoo.clock.wait(700)
+        yahoo.feed.close()
+
+
 def test_nothing_asked_sends_nothing(state):
     yahoo = Yahoo(state, {})
     assert yahoo.ask() == {}
