@@ -165,3 +165,10 @@ def test_days_on_an_axis_have_their_month(days: int, names: list[str]):
     set_dates(axes, [begin, begin + timedelta(days=days)])
     figure.canvas.draw()
     assert [label.get_text() for label in axes.get_xticklabels()] == names
+
+
+def test_the_curve_begins_with_the_first_value_as_the_number_since_the_start_does():
+    begin = NOW - timedelta(days=2)
+    worth = (Worth(begin, D(1000)), Worth(begin + timedelta(minutes=1), D(900)), Worth(NOW - timedelta(days=1), D(990)))
+    equity = draw(replace(good_day(), account=None), Backdrop(worth))[0]
+    assert "-1.00 %; deepest loss from a peak -1.00 %" in equity.caption

@@ -17,6 +17,7 @@ from report_worlds import (
     EVIL,
     account,
     fill,
+    good_backdrop,
     good_day,
     hostile,
     intent,
@@ -46,7 +47,7 @@ from robotrading.adapters.notify.report.words import (
 )
 from robotrading.domain.book import Position
 from robotrading.domain.instrument import AssetClass, Instrument
-from robotrading.domain.orders import Intent, OrderType, Side, Ticket, TicketStatus
+from robotrading.domain.orders import Fill, Intent, OrderType, Side, Ticket, TicketStatus
 from robotrading.domain.planning import Line
 from robotrading.domain.report import Outcome, SessionReport, Source, StepResult
 from robotrading.domain.signals import Regime, Signal, Stance
@@ -430,3 +431,28 @@ def test_words_for_values():
 def test_a_section_within_its_bound_is_left_alone():
     section = Section("t", (), ())
     assert section.shortened(None) is section.shortened(1) is section
+
+
+def test_commissions_that_the_broker_has_not_told_are_no_part_of_a_sum_that_looks_whole():
+    made = intent("AAA")
+    told, untold = (
+        fill(made, Decimal(1), Decimal(100)),
+        replace(fill(made, Decimal(1), Decimal(100), None), fill_id="later"),
+    )
+
+    def cost(*fills: Fill) -> str:
+        done = report(Outcome.DONE, tickets=(Ticket(made, TicketStatus.FILLED, fills=fills),))
+        return dict(view(done).facts)["Cost"].partition(", slippage")[0]
+
+    assert cost(told) == "commission 1.00 USD"
+    assert cost(told, untold) == "commission 1.00 USD, not all told"
+    assert cost(untold) == "commission not told"
+
+
+@pytest.mark.parametrize(
+    ("currency", "said"), [("USD", "with its dividends, up to"), ("EUR", ", in its own currency,")]
+)
+def test_a_benchmark_beside_an_account_in_another_currency_is_said_to_be_unconverted(currency: str, said: str):
+    day = good_day()
+    made = replace(day, account=replace(day.account, base_currency=currency))
+    assert said in dict(view(made, backdrop=good_backdrop()).facts)["Bear in mind"]

@@ -10,6 +10,9 @@ from robotrading.adapters.notify.report.words import mask, money, signed_money, 
 from robotrading.domain.book import Account
 from robotrading.domain.report import SessionReport
 
+_USUAL = "USD"
+"""The currency of accounts beside which a benchmark needs no word on its own."""
+
 
 def numbers(report: SessionReport, backdrop: Backdrop) -> tuple[Number, ...]:
     """The account's value and its changes; empty where the account was not reached."""
@@ -61,4 +64,5 @@ def caveat(report: SessionReport, backdrop: Backdrop) -> str:
         return words
     if there is None or all(stretch.benchmark is None for stretch in told):
         return f"{words} {backdrop.benchmark_name} is left out: its prices of these days are not in the cache."
-    return f"{words} {backdrop.benchmark_name} with its dividends, up to {there.days[-1]}."
+    abroad = "" if report.account.base_currency == _USUAL else ", in its own currency"
+    return f"{words} {backdrop.benchmark_name} with its dividends{abroad}, up to {there.days[-1]}."

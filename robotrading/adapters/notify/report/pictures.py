@@ -63,10 +63,12 @@ def _with_now(report: SessionReport, backdrop: Backdrop) -> tuple[Worth, ...]:
 
 
 def _equity(points: Sequence[Worth], backdrop: Backdrop) -> Picture | None:
-    """One value a day (the last): a session that ran five times has no more to say."""
-    daily = list({point.at.date(): point for point in points if point.value > 0}.values())
+    """From the first value on, as the numbers above, then one a day (the last): five runs have no more to say."""
+    known = [point for point in points if point.value > 0]
+    daily = list({point.at.date(): point for point in known}.values())
     if len(daily) < 2:
         return None
+    daily[0] = known[0]
     days = [point.at.date() for point in daily]
     values = [float(point.value) for point in daily]
     falls = drawdowns(values)
@@ -76,9 +78,9 @@ def _equity(points: Sequence[Worth], backdrop: Backdrop) -> Picture | None:
     def paint(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         if beside:
-            known = [(place(days[0]), values[0])]
-            known += [(place(day), values[0] * (1 + change)) for day, change in bench]
-            above.plot(*zip(*known, strict=True), color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+            dashed = [(place(days[0]), values[0])]
+            dashed += [(place(day), values[0] * (1 + change)) for day, change in bench]
+            above.plot(*zip(*dashed, strict=True), color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
         above.plot([place(day) for day in days], values, color=BLUE, linewidth=2.0)
         below.fill_between(
             [place(day) for day in days], [fall * 100 for fall in falls], 0, color=RED, alpha=0.75, linewidth=0

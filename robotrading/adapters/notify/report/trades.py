@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from robotrading.adapters.notify.report.reasons import Reasons
@@ -72,12 +73,7 @@ def _at_home(intent: Intent, value: Decimal, home: str) -> str:
 
 
 def _commission(ticket: Ticket, home: str) -> str:
-    if not ticket.fills:
-        return NONE
-    paid = purse({"" if name == home else name: value for name, value in commissions([ticket]).items()})
-    if all(fill.commission is None for fill in ticket.fills):
-        return "not told"
-    return f"{paid}, not all told" if any(fill.commission is None for fill in ticket.fills) else paid
+    return charged([ticket], home) if ticket.fills else NONE
 
 
 def _trouble(ticket: Ticket) -> str:
@@ -128,7 +124,16 @@ def _planned(report: SessionReport, reasons: Reasons, intent: Intent) -> Row:
     return Row(cells, said, float(value), _folded(intent, said))
 
 
-def commissions(tickets: tuple[Ticket, ...] | list[Ticket]) -> dict[str, Decimal]:
+def charged(tickets: Sequence[Ticket], home: str = "") -> str:
+    """What executions cost, without the name of the currency `home`; what the broker has not told is said to be so."""
+    told = [fill.commission is not None for ticket in tickets for fill in ticket.fills]
+    if not any(told):
+        return "not told"
+    paid = purse({"" if name == home else name: value for name, value in commissions(tickets).items()})
+    return paid if all(told) else f"{paid}, not all told"
+
+
+def commissions(tickets: Sequence[Ticket]) -> dict[str, Decimal]:
     """Commissions told so far, by the currency they were charged in."""
     return add_up(
         (_charged_in(fill), fill.commission)

@@ -244,7 +244,7 @@ def _cost(tickets: tuple[Ticket, ...]) -> str:
     slippage = " + ".join(f"{money(cost, name)} ({points(cost, base[name])})" for name, cost in sorted(lost.items()))
     if not base:
         return "none, nothing was filled"
-    return f"commission {purse(trades.commissions(tickets))}, slippage {slippage or NONE}"
+    return f"commission {trades.charged(tickets)}, slippage {slippage or NONE}"
 
 
 def _footer(report: SessionReport) -> tuple[str, ...]:

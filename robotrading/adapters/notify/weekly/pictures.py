@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_NAMED = 8
-"""So many days have room for their names."""
+_NAMED = 7
+"""So many days after the first have room for their names, and no name twice but the first."""
 
 
 def draw(week: WeekFigures) -> tuple[Picture, ...]:
@@ -58,7 +58,7 @@ def _growth(name: str, title: str, performance: Performance, week: WeekFigures) 
         above.yaxis.set_major_formatter(lambda value, _: f"{value:+.3g} %" if round(value, 9) else "0 %")
         below.yaxis.set_major_formatter(lambda value, _: f"{value:.3g} %")
         below.locator_params(axis="y", nbins=2)
-        if len(days) <= _NAMED:
+        if (days[-1] - days[0]).days <= _NAMED:
             below.set_xticks(places, [f"{day:%a}" for day in days])
             below.set_xlim(places[0], places[-1])
         else:

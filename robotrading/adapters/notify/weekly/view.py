@@ -221,6 +221,8 @@ def _caveat(week: WeekFigures) -> str:
         said.append(f"{count(len(unclear), 'change')} of cash could not be explained, see below.")
     if week.week.performance.total is not None:
         said.append(f"Ratios of {count(len(week.week.performance.returns), 'daily return')} say little.")
+    if week.benchmark is not None and week.currency not in {"", "USD"}:
+        said.append(f"{week.benchmark_name} is in its own currency, not in {week.currency}.")
     if week.benchmark_name and week.benchmark is None:
         said.append(f"{week.benchmark_name} is left out: its prices are not in the cache.")
     return " ".join(said) or "There is no history yet."
