@@ -155,6 +155,24 @@ async def test_what_happened_while_the_link_was_lost_is_asked_for_when_it_is_bac
         assert here.filled(order) == 10
 
 
+async def test_executions_that_are_refused_are_not_known_and_may_be_asked_for_again() -> None:
+    """Else a session fails at once on what its patience is for."""
+    async with stage() as here:
+        broker = await here.connected()
+        client, session = broker._connection._client, here.server.sessions[0]
+        ask = client.reqExecutions
+
+        def refused(req_id: int, _: object) -> None:
+            session.error(req_id, 322, "Error processing request.")
+            session.flush()
+
+        client.reqExecutions = refused
+        with pytest.raises(BrokerUnavailable, match="refuses to answer: 322"):
+            await broker.executions()
+        client.reqExecutions = ask
+        assert await broker.executions() == ()
+
+
 async def test_a_read_only_gateway_says_so() -> None:
     """321 without a request's id answers the open orders, which would otherwise be waited for in vain."""
     async with stage() as here:

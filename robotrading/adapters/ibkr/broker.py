@@ -23,7 +23,7 @@ from robotrading.adapters.ibkr.desk import OrderDesk
 from robotrading.adapters.ibkr.library import ExecutionFilter
 from robotrading.adapters.ibkr.listings import Reading, completed_orders_of, open_orders_of
 from robotrading.adapters.ibkr.orders import order_for
-from robotrading.adapters.ibkr.requests import ReadOnlyGateway, Rows, Topic
+from robotrading.adapters.ibkr.requests import ReadOnlyGateway, RequestRefused, Rows, Topic
 from robotrading.adapters.ibkr.rules import RuleBook
 from robotrading.adapters.ibkr.settings import GatewaySettings
 from robotrading.domain.book import Account, Position
@@ -168,9 +168,7 @@ class IbkrBroker:
         return orders
 
     async def executions(self) -> Sequence[Fill]:
-        wanted = ExecutionFilter(acctCode=self._connection.account)
-        rows = await self._connection.ask("executions", lambda client, req_id: client.reqExecutions(req_id, wanted))
-        fills = self._desk.fills_of(rows)
+        fills = await self._executions()
         for fill in fills:
             self._desk.translator.fills.note(fill)
         return fills
@@ -333,8 +331,15 @@ class IbkrBroker:
 
     async def _tell_executions(self) -> tuple[Fill, ...]:
         """Executions, with events for those that had not been told: nobody else will."""
-        wanted = ExecutionFilter(acctCode=self._connection.account)
-        rows = await self._connection.ask("executions", lambda client, req_id: client.reqExecutions(req_id, wanted))
-        fills = self._desk.fills_of(rows)
+        fills = await self._executions()
         self._desk.tell_fills(fills)
         return fills
+
+    async def _executions(self) -> tuple[Fill, ...]:
+        """What the gateway tells of today's. A refusal by code is no answer, and may be asked again."""
+        wanted = ExecutionFilter(acctCode=self._connection.account)
+        try:
+            rows = await self._connection.ask("executions", lambda client, req_id: client.reqExecutions(req_id, wanted))
+        except RequestRefused as error:
+            raise BrokerUnavailable(f"executions: the gateway refuses to answer: {error}") from error
+        return self._desk.fills_of(rows)
