@@ -42,7 +42,8 @@ class ListCache:
         Raises `FeedUnavailable` when the source has none and the last good list is missing or too old.
         """
         kept = self._load(name)
-        if kept is not None and self._age(kept[1]) < timedelta(seconds=self._settings.lists_fresh_for):
+        fresh_for = timedelta(seconds=self._settings.lists_fresh_for)
+        if kept is not None and timedelta(0) <= self._age(kept[1]) < fresh_for:  # below zero: the clock was wrong then
             return kept[0], None
         try:
             members = fetch()

@@ -51,6 +51,16 @@ def test_an_old_list_is_asked_for_again(world):
     assert cache.get("sp500", index) == (MEMBERS[:1], None)
 
 
+def test_a_list_of_a_wrong_clock_is_asked_for_again_once_the_clock_is_right(world):
+    """It would be fresh until the day it is dated has come."""
+    cache, index, clock = world
+    clock.pass_by(days=365)
+    cache.get("sp500", index)
+    clock.pass_by(days=-365)
+    index.members = MEMBERS[:1]
+    assert cache.get("sp500", index) == (MEMBERS[:1], None)
+
+
 @pytest.mark.parametrize("failure", ["slickcharts: 403 forbidden", ""])
 def test_the_last_good_list_outlives_its_source_and_says_so(world, failure):
     cache, index, clock = world
