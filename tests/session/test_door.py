@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from robotrading.domain.errors import BrokerUnavailable, LimitBreached
+from robotrading.domain.errors import BrokerUnavailable, LedgerError, LimitBreached
 from robotrading.domain.orders import Fill, Intent, Side, Ticket, TicketStatus
 from robotrading.execution.quiet import QuietTimes, window
 from robotrading.session.account import standing
 from robotrading.session.door import Door, Moment, turnover
+from robotrading.session.lease import SEND_SECONDS
 from robotrading.session.steps import Draft
 from robotrading.session.tickets import TicketBook
-from tests.session.bench import ACCOUNT, ALPHA, BRAVO, DAY, OPEN, Bench, build, forget
+from tests.session.bench import ACCOUNT, ALPHA, BRAVO, DAY, OPEN, Bench, Failing, build, forget
 from tests.session.test_executor import execute, intent
 
 D = Decimal
@@ -118,6 +120,24 @@ def test_a_look_at_a_lost_day_stops_it_and_without_a_connection_nothing_is_journ
     assert bench.ledger.ticket(A.intent_id) is None
 
 
+def test_an_order_that_could_not_be_journalled_as_sent_stays_and_is_told_of(bench: Bench) -> None:
+    world = bench.world(ledger=Failing(bench.ledger, "append", LedgerError("the disk is full")))
+    book = TicketBook(world.ledger)
+
+    async def work() -> None:
+        await world.broker.connect()
+        door = Door(bench.spec(), world, book)
+        door.look((await standing(world, Draft(bench.spec(), bench.clock, bench.clock.now()), [ALPHA])).sight)
+        with pytest.raises(LedgerError, match="full"):
+            await door.submit(A)
+        with pytest.raises(LedgerError, match="failed earlier in this run"):
+            await door.submit(B)
+
+    bench.virtually(work())
+    assert [(ticket.intent, ticket.status) for ticket in book.everything()] == [(A, TicketStatus.PLANNED)]
+    assert bench.orders() == []
+
+
 class Witness:
     """A broker that looks into the journal when an order reaches it."""
 
@@ -131,6 +151,31 @@ class Witness:
     async def submit(self, order: Intent) -> None:
         self.saw.append(self._bench.ledger.ticket(order.intent_id).status)
         await self._port.submit(order)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_turn_that_does_not_come_is_a_doubt_and_the_brokers_own_silence_an_error(bench: Bench, own: bool) -> None:
+    class Busy(Witness):
+        async def submit(self, order: Intent) -> None:
+            if own:
+                raise TimeoutError("the broker's own")
+            await asyncio.sleep(SEND_SECONDS + 1)
+
+    world = bench.world(broker=Busy(bench.broker(), bench))
+
+    async def work() -> None:
+        await world.broker.connect()
+        door = Door(bench.spec(), world, TicketBook(world.ledger))
+        door.look((await standing(world, Draft(bench.spec(), bench.clock, bench.clock.now()), [ALPHA])).sight)
+        if own:
+            with pytest.raises(TimeoutError, match="the broker's own"):
+                await door.submit(A)
+            return
+        ticket = await door.submit(A)
+        assert (ticket.status, bench.clock.monotonic()) == (TicketStatus.UNKNOWN, SEND_SECONDS)
+        assert ticket.reason.endswith("its turn did not come")
+
+    bench.virtually(work())
 
 
 def test_when_an_order_reaches_the_broker_the_journal_says_that_it_left(bench: Bench) -> None:
