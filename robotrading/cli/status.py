@@ -28,7 +28,8 @@ def status(config: ConfigPath = None, as_of: AsOfBook = None, demo: OfDemo = Fal
     from robotrading.cli.place import same_place, without_file  # noqa: PLC0415
     from robotrading.cli.render_status import status_view  # noqa: PLC0415
 
-    try_this = "robotrading demo" if demo else f"robotrading plan all{same_place(orders)}"
+    again = same_place(orders)
+    try_this = "robotrading demo" if demo else f"robotrading plan all{again}"
     if note := without_file(orders).strip():
         out.write(note)
-    out.show(status_view(found, try_this))
+    out.show(status_view(found, try_this, again))

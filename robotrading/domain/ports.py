@@ -245,7 +245,10 @@ class Ledger(Protocol):
         ...
 
     def see_holdings(self, account_id: str, holdings: Sequence[Holding], at: datetime) -> Sequence[Holding]:
-        """Keep what the account holds now (all of it) and return what it held when it was last seen, () at first."""
+        """Keep what the account holds now (all of it) and return what it held when it was last seen, () at first.
+
+        A holding that was looked at before `at` keeps its time: it is what later looks are compared with.
+        """
         ...
 
     def holdings_seen(self, account_id: str) -> Sequence[Holding]:

@@ -48,7 +48,10 @@ def views() -> dict[str, RenderableType]:
     alert = Alert("halted", "halted", Urgency.WARNING, f"trading is halted: {NASTY}", "`robotrading resume`", AT, AT)
     grave = Alert("drawdown", "drawdown", Urgency.CRITICAL, "the account fell", "`robotrading halt`", AT, AT)
     found["status_alerts"] = status_view(replace(empty, alerts=(grave, alert)), "this")
-    return found | {"status": status_view(state(), "robotrading demo"), "status_empty": status_view(empty, "this")}
+    return found | {
+        "status": status_view(state(), "robotrading demo", " --demo"),
+        "status_empty": status_view(empty, "this"),
+    }
 
 
 @pytest.mark.parametrize("name", views())

@@ -359,6 +359,13 @@ def test_what_the_account_held_is_what_was_seen_last(ledger: SqlLedger) -> None:
     assert ledger.see_holdings("DU2", first, later) == []
 
 
+def test_a_holding_kept_from_an_earlier_look_keeps_its_time(ledger: SqlLedger) -> None:
+    """A change that nobody has explained yet is told with the day since which it is there, not with the last run's."""
+    kept, later = Holding(AAPL, Decimal(1), Decimal(1), NOW), NOW + timedelta(days=3)
+    ledger.see_holdings("DU1", [kept, Holding(MSFT, Decimal(7), Decimal(0), later)], later)
+    assert [one.at for one in ledger.holdings_seen("DU1")] == [NOW, later]
+
+
 def test_signals_of_a_run_are_replaced_as_a_whole(ledger: SqlLedger) -> None:
     said = Signal(AAPL, next(iter(Stance)), 0.5, "hmm", DAY)
 

@@ -122,7 +122,7 @@ class Holdings:
                 "instrument_key": one.instrument.key,
                 "quantity": one.quantity,
                 "owned": one.owned,
-                "at": at,
+                "at": min(one.at, at),
                 "instrument": as_text(one.instrument),
             }
             for one in holdings
