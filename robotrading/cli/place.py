@@ -16,7 +16,9 @@ def heading(config: Config, orders: Orders, account: str) -> str:
     from robotrading.wiring.books import is_embedded  # noqa: PLC0415  nothing heavy before it is needed
 
     if not is_embedded(config, orders):
-        return _external(config.broker)
+        from robotrading.config.lateid import another_book  # noqa: PLC0415
+
+        return "\n".join([_external(config.broker), *another_book(config)])
     if orders.demo:
         mode = f"DEMO on {orders.day}: the market is made up, its prices are synthetic."
     elif orders.day is not None:

@@ -9,12 +9,15 @@ from robotrading.config.model import Config, GatewayKind
 
 
 def another_book(config: Config) -> list[str]:
-    """What to say where the named account's ledger would begin empty beside the one of the login's only account."""
+    """What to say until the named account's first run, where the login's only account has been traded without a name.
+
+    A ledger alone is no run: whoever only looks makes an empty one.
+    """
     broker, books = config.broker, config.state_dir / "books"
     named, unnamed = books / f"{broker.mode}-{broker.account}", books / f"{broker.mode}-only-account"
     begins = broker.gateway is GatewayKind.EXTERNAL and broker.account and not config.database_url
-    if not begins or (named / "ledger.db").exists() or not (unnamed / "ledger.db").exists():
+    if not begins or (named / "runs").exists() or not (unnamed / "ledger.db").exists():
         return []
     text = f"broker.account {broker.account} begins an empty ledger, and the one from before it was written is in "
-    text += f"{unnamed}: if that is the same account, rename the folder to {named.name} while nothing runs; "
+    text += f"{unnamed}: if that is the same account, put this folder in the place of {named} while nothing runs; "
     return [text + "else what the bot has bought counts as yours, and is bought again"]

@@ -38,6 +38,15 @@ def test_paper_names_its_gateway() -> None:
     ]
 
 
+def test_the_first_plan_of_an_account_tells_of_the_ledger_from_before_its_id_was_written(tmp_path: Path) -> None:
+    old = tmp_path / "books" / "paper-only-account"
+    old.mkdir(parents=True)
+    (old / "ledger.db").touch()
+    broker = BrokerSettings(gateway=GatewayKind.EXTERNAL, account="DU1234567")
+    config = replace(default_config(), broker=broker, state_dir=tmp_path)
+    assert f"the one from before it was written is in {old}:" in heading(config, Orders(), "").splitlines()[2]
+
+
 @pytest.mark.parametrize(
     ("orders", "word"),
     [(Orders(), "PRACTICE"), (Orders(as_of=DAY), "REHEARSAL of 2025-09-26"), (Orders(demo=True), "DEMO")],

@@ -50,10 +50,12 @@ def test_an_account_that_gets_its_id_late_is_told_of_the_ledger_from_before(tmp_
     (books / "paper-only-account").mkdir(parents=True)
     assert said(tmp_path, LATE) == []
     (books / "paper-only-account" / "ledger.db").touch()
+    (books / "paper-DU1234567").mkdir()
+    (books / "paper-DU1234567" / "ledger.db").touch()  # somebody has looked, and nothing ran
     (note,) = said(tmp_path, LATE)
-    assert f"{books}/paper-only-account: if that is the same account, rename the folder to paper-DU1234567" in note
+    assert f"{books}/paper-only-account: if that is the same account, put this folder in the place of {books}" in note
     assert said(tmp_path, "broker: {gateway: external}\n") == []
-    (books / "paper-only-account").rename(books / "paper-DU1234567")
+    (books / "paper-DU1234567" / "runs").mkdir()
     assert said(tmp_path, LATE) == []
 
 
