@@ -47,7 +47,7 @@ from robotrading.service.supervisor import Program
 from robotrading.session.bereaved import Occasion, conclude, conclude_claim
 from robotrading.session.job import Job
 from robotrading.session.lease import Post
-from robotrading.session.lock import AlreadyRunning, held, session_lock
+from robotrading.session.lock import held, session_lock
 from robotrading.session.processes import Child, Ways, command, run_children
 from robotrading.session.schedule import parse_schedule, zone_of
 from robotrading.wiring.books import Book, Orders, book_for, holder_name, is_embedded, load_config
@@ -281,13 +281,17 @@ class _Sessions:
         return await asyncio.to_thread(conclude, end, self.ledger, occasion)
 
     async def settled(self, kind: AssetClass) -> None:
-        """Until no process of an earlier daemon holds the session's lock."""
+        """Until no process of an earlier daemon holds the session's lock; one that cannot be taken counts as held.
+
+        Nothing is raised: what is dead is concluded all the same, and a session that is started again says what is
+        wrong with the lock.
+        """
         end = SystemClock().monotonic() + _ORPHAN_SECONDS
         while SystemClock().monotonic() < end:
             try:
                 with session_lock(self.parts.book.root / "locks", kind):
                     return
-            except AlreadyRunning:
+            except RobotradingError:
                 await asyncio.sleep(0.5)
 
     def _job(self, trade: Trade) -> Job:
