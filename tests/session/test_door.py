@@ -20,7 +20,7 @@ from robotrading.session.door import Door, Moment, turnover
 from robotrading.session.lease import SEND_SECONDS
 from robotrading.session.steps import Draft
 from robotrading.session.tickets import TicketBook
-from tests.session.bench import ACCOUNT, ALPHA, BRAVO, DAY, OPEN, Bench, Failing, build, forget
+from tests.session.bench import ACCOUNT, ALPHA, BRAVO, DAY, FUND, OPEN, Bench, Failing, build, forget
 from tests.session.test_executor import execute, intent
 
 D = Decimal
@@ -49,7 +49,7 @@ def submit(bench: Bench, *orders: Intent | None, limits: dict[str, Any] | None =
         world.broker.subscribe(book)
         await world.broker.connect()
         door = Door(spec, world, book)
-        sight = (await standing(world, Draft(bench.spec(), bench.clock, bench.clock.now()), [ALPHA, BRAVO])).sight
+        sight = (await standing(world, Draft(bench.spec(), bench.clock, bench.clock.now()), [ALPHA, BRAVO, FUND])).sight
         door.look(sight)
         for order in orders:
             if order is LOOK:
@@ -94,6 +94,11 @@ def test_the_door_asks_for_itself(
         ((A, LOOK, B), {"max_turnover_share": D("0.04")}, ["", "turnover"]),
         ((A, B), {"max_turnover_share": D("0.04012")}, ["", ""]),
         ((intent(ALPHA, 600), intent(BRAVO, 900)), {"max_turnover_share": D(9)}, ["", "cash"]),
+        (
+            (intent(ALPHA, 400), intent(BRAVO, 800), intent(FUND, 1400)),
+            {"max_turnover_share": D(9)},
+            ["", "", "cash"],
+        ),
         ((A, intent(ALPHA, 1, number=2)), {}, ["", "open_ticket"]),
     ],
 )
@@ -156,7 +161,7 @@ class Witness:
 @pytest.mark.parametrize("own", [False, True])
 def test_a_turn_that_does_not_come_is_a_doubt_and_the_brokers_own_silence_an_error(bench: Bench, own: bool) -> None:
     class Busy(Witness):
-        async def submit(self, order: Intent) -> None:
+        async def submit(self, _order: Intent) -> None:
             if own:
                 raise TimeoutError("the broker's own")
             await asyncio.sleep(SEND_SECONDS + 1)
