@@ -14,6 +14,7 @@ import pytest
 
 from robotrading.domain.errors import BrokerUnavailable, LedgerError, LimitBreached
 from robotrading.domain.orders import Fill, Intent, Side, Ticket, TicketStatus
+from robotrading.domain.skip import Skip
 from robotrading.execution.quiet import QuietTimes, window
 from robotrading.session.account import standing
 from robotrading.session.door import Door, Moment, turnover
@@ -106,7 +107,7 @@ def test_an_order_counts_for_the_next_one_before_it_is_filled(bench: Bench, orde
     assert submit(bench, *orders, limits=limits) == rules
 
 
-def test_a_look_at_a_lost_day_stops_it_and_without_a_connection_nothing_is_journalled(bench: Bench) -> None:
+def test_a_lost_day_is_stopped_and_without_a_price_or_a_connection_nothing_is_journalled(bench: Bench) -> None:
     world = bench.world()
 
     async def work() -> None:
@@ -117,6 +118,9 @@ def test_a_look_at_a_lost_day_stops_it_and_without_a_connection_nothing_is_journ
         assert not bench.ledger.day_stopped(ACCOUNT, DAY)
         door.look(replace(sight, day_start_value=sight.account.net_liquidation * 2))
         assert "the day has lost 50.0 %" in bench.ledger.day_stopped(ACCOUNT, DAY)
+        door.look(replace(sight, quotes={ALPHA: Skip("ALPHA", "quotes", "not subscribed")}))
+        with pytest.raises(LimitBreached, match="no usable quote"):
+            await door.submit(A)
         await world.broker.disconnect()
         with pytest.raises(BrokerUnavailable, match="buy ALPHA was not sent"):
             await door.submit(A)
