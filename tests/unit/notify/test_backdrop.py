@@ -128,3 +128,14 @@ def test_a_report_is_made_whatever_the_history(points: list[tuple[int, Decimal]]
 def test_the_first_instant_of_a_day_is_of_that_day():
     start = Worth(datetime.combine(NOW.date(), NOW.timetz()) - timedelta(hours=1), D(1))
     assert stretches(account(day_start_value=None), Backdrop((start,))) == (), "one day is no history yet"
+
+
+def test_the_benchmark_of_an_evening_begins_with_that_day_s_close_in_new_york():
+    """At 21:00 there it is the next day in UTC, whose close the account's value could not know."""
+    evening = datetime.combine(DAYS[1], NOW.timetz()) + timedelta(hours=5, minutes=30)  # 01:15 UTC of the third day
+    since = next(
+        one
+        for one in stretches(account(at=NOW), Backdrop((Worth(evening, D("900000")),), "SPY", SPY))
+        if one.name == "Since the start"
+    )
+    assert since.benchmark == pytest.approx(132 / 110 - 1)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from itertools import accumulate
 
 from robotrading.domain.book import Account
+from robotrading.portfolio.performance import exchange_day
 
 _WEEK = timedelta(days=7)
 _SLACK = timedelta(hours=2)
@@ -108,7 +109,8 @@ def stretches(account: Account, backdrop: Backdrop) -> tuple[Stretch, ...]:
 def _stretch(name: str, start: Worth, account: Account, backdrop: Backdrop) -> Stretch:
     gain = account.net_liquidation - start.value
     there = backdrop.benchmark
-    beside = there.change(start.at.date(), account.at.date()) if there else None
+    # The close of the day in New York: the evening there is the next day in UTC.
+    beside = there.change(exchange_day(start.at), exchange_day(account.at)) if there else None
     return Stretch(name, start.at, gain, gain / start.value, beside)
 
 
