@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from robotrading.domain.errors import BrokerError, BrokerUnavailable, LedgerError, LimitBreached, RobotradingError
 from robotrading.domain.orders import EventKind, Intent, OrderEvent, Ticket
@@ -65,6 +66,8 @@ class Executor:
         self._clock = clock
         self._settings = settings
         self._reach = reach
+        self._mended = 0
+        """How often a connection that was not there was waited for: what had left before may not have arrived."""
 
     async def execute(self, intents: Sequence[Intent], progress: Callable[[int], None] = lambda _: None) -> Executed:
         """Submit all, in order, and wait for each to end. Broker trouble becomes skips.
@@ -134,19 +137,18 @@ class Executor:
 
         Who is asked to stop does not wait any longer.
         """
-        intent_id = intent.intent_id
-
-        def at_an_end() -> bool:
-            return self._terminal(intent) or awaits_executions(self._book[intent_id])
-
         leash = self._door.leash
-        await self._book.until(lambda: at_an_end() or bool(leash.ending), self._settings.fill_timeout)
-        if awaits_executions(self._book[intent_id]):
+        await self._book.until(lambda: self._at_an_end(intent) or bool(leash.ending), self._settings.fill_timeout)
+        if awaits_executions(self._book[intent.intent_id]):
             await self._book.until(lambda: self._terminal(intent), _EXECUTION_SECONDS)
         return self._terminal(intent)
 
     def _terminal(self, intent: Intent) -> bool:
         return self._book[intent.intent_id].status.terminal
+
+    def _at_an_end(self, intent: Intent) -> bool:
+        """Ended, or called filled: no cancel is of use any more."""
+        return self._terminal(intent) or awaits_executions(self._book[intent.intent_id])
 
     async def _give_up(self, intent: Intent) -> None:
         """Cancel what is late; look at the broker's lists before giving up on knowing.
@@ -167,7 +169,7 @@ class Executor:
         """An order that the broker calls filled is not cancelled, only looked up. Raises `BrokerUnavailable`."""
         why = "its executions did not come"
         await self._connected()
-        if not (self._terminal(intent) or awaits_executions(self._book[intent.intent_id])):
+        if not self._at_an_end(intent):
             why = await self._cancelled(intent)
         if self._terminal(intent):
             return
@@ -178,24 +180,38 @@ class Executor:
             self._note(intent, EventKind.UNKNOWN, why)
 
     async def _cancelled(self, intent: Intent) -> str:
-        """Ask for a cancel and wait for its confirmation; why there is none. A refused cancel proves nothing."""
+        """Ask for a cancel and wait for its confirmation; why there is none. A refused cancel proves nothing.
+
+        A connection that broke meanwhile may have taken the cancel with it: over the next one it is asked again.
+        """
         late = f"not filled within {self._settings.fill_timeout:g} s"
         self._note(intent, EventKind.CANCEL_SENT, "the session was asked to stop" if self._door.leash.ending else late)
-        try:
-            await self._broker.cancel(intent.intent_id)
-        except BrokerUnavailable:
-            raise
-        except BrokerError as error:
-            return f"its cancel was refused: {error}"
         seconds = self._settings.cancel_timeout
-        await self._book.until(lambda: self._terminal(intent), seconds)
+        for _ in range(_TRIES):
+            mended = self._mended
+            try:
+                await self._broker.cancel(intent.intent_id)
+            except BrokerUnavailable:
+                raise
+            except BrokerError as error:
+                return f"its cancel was refused: {error}"
+            await self._book.until(partial(self._confirmed_or_mended, intent, mended), seconds)
+            if mended == self._mended or self._at_an_end(intent):
+                break
         return f"the cancel was not confirmed within {seconds:g} s"
+
+    def _confirmed_or_mended(self, intent: Intent, mended: int) -> bool:
+        return self._terminal(intent) or self._mended != mended
 
     async def _connected(self) -> None:
         """Connected, with everything booked that happened while the connection was lost."""
         if self._reach is None:
             self._reach = Reach(self._broker, self._clock, catch_up=self._catch_up)
+        there = self._broker.connected
         await self._reach.connect()
+        if not there:
+            self._mended += 1
+            self._book.wake()
 
     async def _catch_up(self) -> None:
         await catch_up(self._broker, self._book, self._clock, self._door.kind)

@@ -160,6 +160,43 @@ def test_an_unanswered_cancel_of_an_order_at_work_is_unknown(bench):
     assert "not confirmed within 5 s" in done.skips[0].reason
 
 
+def test_a_cancel_that_was_lost_with_the_connection_is_asked_again(bench):
+    """It was handed to the socket and never arrived: the order would be at work long after the session."""
+    set_rules(bench, liquidity=D(4))
+    broker = bench.broker()
+    ask, asked = broker.cancel, []
+
+    async def lost(intent_id: str) -> None:
+        asked.append(bench.clock.monotonic())
+        if len(asked) == 1:
+            broker.lose_connection()
+        else:
+            await ask(intent_id)
+
+    broker.cancel = lost  # type: ignore[method-assign]
+    done = execute(bench, intent(), broker=broker)
+    assert [(one.status, one.filled) for one in done.tickets] == [(S.CANCELLED, D(4))]
+    assert not bench.exchange.open_orders()
+    assert len(asked) == 2
+    assert asked[1] - asked[0] < QUICK.cancel_timeout, "as soon as the connection is back"
+    bench.assert_settled()
+
+
+def test_a_connection_that_is_lost_with_every_cancel_ends_in_doubt_and_not_in_a_circle(bench):
+    set_rules(bench, liquidity=D(4))
+    broker = bench.broker()
+    asked = []
+
+    async def lost(intent_id: str) -> None:
+        asked.append(intent_id)
+        broker.lose_connection()
+
+    broker.cancel = lost  # type: ignore[method-assign]
+    done = execute(bench, intent(), broker=broker)
+    assert [(one.status, one.filled) for one in done.tickets] == [(S.UNKNOWN, D(4))]
+    assert 1 < len(asked) < 10
+
+
 def test_a_refused_cancel_proves_nothing_and_is_looked_up(bench):
     set_rules(bench, liquidity=D(4))
     gone = Failing(bench.broker(), "cancel", BrokerError("10147: not found"))
