@@ -147,3 +147,66 @@ def test_runs_that_follow_each_other_closely_all_day_are_many_looks(minutes: int
     flows = inferred([*looks[: number // 2], *paid[number // 2 :]], [])
     if length > 90:
         assert [flow.amount for flow in flows.found] == [D(5000)]
+
+
+PRICE = st.integers(20, 300).map(Decimal)
+
+
+def executed(symbol: str, side: Side, quantity: int, price: Decimal, *, hours: int, fee: int | None) -> Fill:
+    made = fill(intent(symbol, side), D(quantity), price, None if fee is None else D(fee))
+    return replace(made, at=NOW + timedelta(hours=hours))
+
+
+@given(st.data(), st.sampled_from([-1, 1]), st.booleans())
+def test_whatever_the_market_did_a_payment_is_told_from_cash_that_went_elsewhere(
+    data: st.DataObject, sign: int, paid: bool
+) -> None:
+    """Kept, sold, bought, bought and sold again; unpriced, foreign: what prices tell of them hides and invents nothing.
+
+    Where it was no payment the value has not changed with the cash: something unseen was bought or sold for it.
+    """
+    then = {name: data.draw(PRICE) for name in ("KEPT", "SOLD", "OLD")}
+    now = {name: data.draw(PRICE) for name in ("KEPT", "NEW", "YOUNG")}
+    fills = [
+        executed("NEW", Side.BUY, 200, data.draw(PRICE), hours=1, fee=900),
+        executed("SOLD", Side.SELL, 300, data.draw(PRICE), hours=2, fee=None),
+        executed("BLIND", Side.BUY, 100, D(50), hours=3, fee=1),
+        executed("TWICE", Side.BUY, 10, D(50), hours=4, fee=1),
+        executed("TWICE", Side.SELL, 10, D(50), hours=5, fee=1),
+    ]
+    still = [held("OLD", "900"), held("YOUNG", "900"), Position(share("ABROAD", "EUR"), D(900), D(9))]
+    start = (held("KEPT", "300"), held("KEPT", "200"), held("SOLD", "300"), *still)
+    end = (held("KEPT", "500"), held("NEW", "200"), held("BLIND", "100"), *still)
+    spent = sum((f.side.sign * f.quantity * f.price + (f.commission or D(0)) for f in fills), D(0))
+    amount = sign * data.draw(st.integers(8000, 20_000).map(Decimal))
+    first = D(200_000)
+    last = first - spent + amount
+    before = first + 500 * then["KEPT"] + 300 * then["SOLD"]
+    after = last + 500 * now["KEPT"] + 200 * now["NEW"] + 5000 - (0 if paid else amount)
+    looks = [
+        look(str(first), str(before), positions=start),
+        look(str(last), str(after), later=True, positions=end),
+    ]
+    known = {NOW: {**then, "ABROAD": D(10)}, LATER: {**now, "ABROAD": D(99)}}
+
+    def prices(at: datetime) -> Mapping[Instrument, Decimal]:
+        return {share(name, "EUR" if name == "ABROAD" else "USD"): price for name, price in known[at].items()}
+
+    found = inferred(reversed(looks), reversed(fills), prices)
+    assert [flow.amount for flow in found.found] == ([amount] if paid else [])
+    assert [one.amount for one in found.unclear] == ([] if paid else [amount])
+
+
+def test_a_commission_is_looked_for_in_its_own_currency() -> None:
+    before = look("5000", "6000", cash={"USD": D(5000), "EUR": D(1000)})
+    after = look("0", "6000", later=True, cash={"USD": D(4000), "EUR": D(900)}, positions=(held("AAA", "10"),))
+    one = replace(bought("AAA", "10", "100", commission="100"), commission_currency="EUR")
+    assert inferred([before, after], [one]) == Flows(NOW, LATER)
+
+
+def test_of_several_currencies_the_accounts_own_is_named_else_the_first() -> None:
+    before = look("5000", "10000")
+    for cash, named in (({"USD": 4000, "EUR": 900}, "USD"), ({"USD": 5000, "EUR": 900, "CHF": 800}, "CHF")):
+        money = {name: D(amount) for name, amount in cash.items()}
+        (told,) = inferred([before, look("0", "10000", later=True, cash=money)], []).unclear
+        assert (told.currency, abs(told.amount)) == (named, D(1000 if named == "USD" else 800))
