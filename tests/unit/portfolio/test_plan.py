@@ -12,7 +12,7 @@ from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import Instrument
 from robotrading.domain.market import Quote
 from robotrading.domain.orders import OrderType, Side
-from robotrading.domain.planning import Plan, RefusalRule
+from robotrading.domain.planning import Plan, Refusal, RefusalRule
 from robotrading.domain.skip import Skip
 from robotrading.portfolio.bands import BandSettings, TradeTo
 from robotrading.portfolio.costs import CostSettings
@@ -21,7 +21,7 @@ from robotrading.portfolio.plan import PlanInputs, PlanSettings, make_plan, plan
 from robotrading.portfolio.sizing import SizingSettings
 from tests.unit.portfolio.plan_worlds import NOW, D, inputs, quote, settings, stock, targets
 
-A, B, C = stock("A"), stock("B"), stock("C")
+A, B, C, D_ = stock("A"), stock("B"), stock("C"), stock("D")
 
 
 def orders(plan: Plan) -> list[tuple[str, Side, Decimal]]:
@@ -244,6 +244,39 @@ def test_new_positions_beyond_the_limit_are_refused_the_smallest_first() -> None
     assert why(plan, A) == (RefusalRule.LIMIT, "the limit of 2 positions is reached")
 
 
+def test_places_are_counted_by_what_is_really_held() -> None:
+    """Too many are held already, none is, only in name, or the very one that is bought."""
+    full = {A: "100", B: "100", C: "100"}
+    new = {stock(name): "0.1" for name in ("Z", "X", "Y")}
+    prices = dict.fromkeys([A, B, C, *new], "100")
+    plan = make_plan(
+        inputs(new | dict.fromkeys(full, "0.1"), prices, full), settings(limits=LimitSettings(max_positions=2))
+    )
+    assert orders(plan) == []
+    assert [r.instrument.symbol for r in plan.refusals] == ["A", "B", "C", "X", "Y", "Z"]
+    for owned, most, bought in (({C: "0"}, 1, [A]), ({A: "0"}, 0, []), ({A: "1"}, 1, [A]), ({C: "1"}, 1, [])):
+        world = inputs({A: "0.2"} | dict.fromkeys(owned, "0.2"), {A: "100", C: "100"}, owned)
+        plan = make_plan(
+            replace(world, targets=targets({A: "0.2"})), settings(limits=LimitSettings(max_positions=most))
+        )
+        assert [i.instrument for i in plan.intents if i.side is Side.BUY] == bought
+
+
+def test_the_largest_go_first_and_the_lines_say_what_is_held_after() -> None:
+    world = inputs({A: "0.1", B: "0.3", C: "0.05"}, {A: "100", B: "100", C: "100", D_: "100"}, {C: "200", D_: "300"})
+    plan = make_plan(world, settings())
+    assert orders(plan) == [
+        ("D", Side.SELL, D(300)), ("C", Side.SELL, D(150)), ("B", Side.BUY, D(300)), ("A", Side.BUY, D(100)),
+    ]  # fmt: skip
+    shown = [(line.weight_now, line.weight_target, line.weight_after) for line in plan.lines]
+    assert shown == [
+        (0, D("0.1"), D("0.1")),
+        (0, D("0.3"), D("0.3")),
+        (D("0.2"), D("0.05"), D("0.05")),
+        (D("0.3"), 0, 0),
+    ]
+
+
 def test_turnover_bounds_the_buys_and_never_the_sells() -> None:
     world = inputs({A: "0.2"}, {A: "100", C: "100"}, {C: "100"}, turnover_today=D(85_000))
     plan = make_plan(world, settings(limits=LimitSettings(max_turnover_share=D(1))))
@@ -310,6 +343,9 @@ def test_the_plan_id_sees_each_part_of_an_order() -> None:
     ids = {named([replace(order, **change)]) for change in changes} | {named([order])}
     assert len(ids) == len(changes) + 1
     assert named([replace(order, reason="other words", intent_id="x")]) == plan.plan_id
+    both = [*plan.refusals, Refusal(C, RefusalRule.NO_QUOTE, "none")]
+    of = (plan.kind, plan.account_id, plan.trading_date, [order])
+    assert plan_id_for(*of, both) == plan_id_for(*of, both[::-1])
 
 
 def test_resized_buys_say_what_happened() -> None:
