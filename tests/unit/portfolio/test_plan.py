@@ -383,3 +383,39 @@ def test_what_was_closed_today_is_not_planned_again_unless_the_rule_is_off() -> 
 def test_what_was_closed_today_may_still_be_sold() -> None:
     world = inputs({A: "0.1"}, {A: "100"}, {A: "500"}, closed_today={A.key})
     assert orders(make_plan(world, settings())) == [("A", Side.SELL, D(400))]
+
+
+FEES = CostSettings(per_unit=D("0.1"), minimum=D(0), maximum_share=D(1), max_cost_share=D(1))
+
+
+def test_the_buffer_pays_for_the_way_to_the_limits_and_for_commissions_first() -> None:
+    """98 lots of ten at 101 and 98.00 of commission are 99,078: all but the 922 that the buffer has left of its 2,000."""
+    tens = stock("A", lot="10")
+    how = settings(costs=FEES, cash_buffer=D("0.02"), limit_offset=D("0.01"))
+    assert orders(make_plan(inputs({tens: "0.98"}, {tens: "100"}), how)) == [("A", Side.BUY, D(980))]
+
+
+def test_what_sells_lose_on_their_way_is_paid_by_the_buffer_too() -> None:
+    """They bring 98,900 and use the whole buffer up, so that all of it may be spent."""
+    how = settings(costs=FEES, cash_buffer=D("0.02"), limit_offset=D("0.01"))
+    world = inputs({A: "0.98"}, {A: "100", C: "100"}, {C: "1000"})
+    assert orders(make_plan(world, how)) == [("C", Side.SELL, D(1000)), ("A", Side.BUY, D(978))]
+
+
+def test_the_sessions_cash_bounds_where_the_account_has_more() -> None:
+    world = replace(inputs({A: "0.4"}, {A: "10"}, cash=12_000), account_cash=D(90_000))
+    assert orders(make_plan(world, settings(cash_buffer=D(0)))) == [("A", Side.BUY, D(1200))]
+
+
+def test_resizing_reckons_each_buy_at_its_own_limit_or_at_the_offset_and_leaves_the_sells() -> None:
+    coin = stock("A", lot="0.01")
+    world = inputs({coin: "0.4", B: "0.1"}, {coin: "100", B: "100"}, {B: "300"})
+    limited = make_plan(world, settings(limit_offset=D("0.003"))).intents
+    assert [i.side for i in limited] == [Side.SELL, Side.BUY]
+    wide = settings(limit_offset=D("0.01"), order_type=OrderType.MARKET)
+    assert resize_buys(limited, D(40_120), wide) == (limited[1:], ())
+    market = make_plan(world, wide).intents
+    assert resize_buys(market, D(40_400), wide) == (market[1:], ())
+    (cut,), _ = resize_buys(market, D(40_399), wide)
+    assert cut.quantity == D("399.99")
+    assert cut.reason.endswith("; cut from 400 to 399.99: less cash came in than planned")
