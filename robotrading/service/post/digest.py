@@ -88,6 +88,8 @@ def _html(head: str, listed: Sequence[Delivery], tail: str) -> str:
     end = f"<p>{escape(tail)}</p>" if tail else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"></head>\n'
-        f'<body style="font-family: sans-serif"><p>{escape(head)}</p>\n<ul>\n{rows}</ul>\n{end}</body></html>\n'
+        f'<body style="font-family: sans-serif; overflow-wrap: anywhere"><p>{escape(head)}</p>\n'
+        f"<ul>\n{rows}</ul>\n{end}</body></html>\n"
     )

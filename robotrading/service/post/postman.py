@@ -35,6 +35,13 @@ SECONDS = 240.0
 _SPARE = 30.0
 _PASSES = 3
 _NOTICE = "alert:given-up:"
+_PAGE = (
+    '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<meta name="color-scheme" content="light dark"></head>\n'
+    '<body style="font-family: sans-serif; white-space: pre-wrap; overflow-wrap: anywhere">{}</body></html>\n'
+)
+"""Lines as they are written, and broken where a phone is narrower."""
 
 
 class Carrier(Protocol):
@@ -282,7 +289,7 @@ def _notice(lost: Delivery, now: datetime) -> Letter:
         f"Mend that, then: robotrading messages retry '{lost.letter_id}'\n"
         "Further ones to the same address are not told of today; robotrading messages lists them.\n"
     )
-    message = Message(subject, text, f"<pre>{escape(text)}</pre>")
+    message = Message(subject, text, _PAGE.format(escape(text)))
     return Letter(f"{_NOTICE}{address}:{now:%Y-%m-%d}", LetterKind.ALERT, Urgency.CRITICAL, now, message)
 
 

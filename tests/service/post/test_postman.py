@@ -121,8 +121,12 @@ def test_of_a_refused_recipient_the_others_are_told_by_mail(office: Office, auth
     box = Mailbox(rcpt={"bob@example.com": "550 no such user"})
     with serving(box, authority, SSL):
         office.round(account(box.port, SSL, ca_file))
-    told = [people[0] for _, people, mail in box.mails if "given up" in mail["Subject"]]
+    told = {people[0]: mail for _, people, mail in box.mails if "given up" in mail["Subject"]}
     assert sorted(told) == ["ann@example.com", "cleo@example.com"]
+    pages = [mail.get_body(("html",)).get_content() for mail in told.values()]
+    assert all("pre-wrap; overflow-wrap: anywhere" in page and "width=device-width" in page for page in pages), (
+        "its lines break where a phone is narrower"
+    )
 
 
 def test_of_a_refused_mail_its_own_recipient_is_told(office: Office, authority: trustme.CA, ca_file: str):

@@ -113,3 +113,9 @@ def test_ten_thousand_are_counted_and_the_oldest_are_listed():
     assert text.count("robotrading report ") == LISTED
     assert "And 9800 more: robotrading messages" in text
     assert len(text) < 20_000
+
+
+def test_a_digest_breaks_its_lines_where_a_phone_is_narrower():
+    page = digest_of([way(1), way(2)], NOW).message.html
+    assert "width=device-width" in page
+    assert "overflow-wrap: anywhere" in page
