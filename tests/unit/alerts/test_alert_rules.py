@@ -43,7 +43,7 @@ def found(facts: Facts, figures: Figures | None = None, settings: AlertSettings 
 
 BEFORE = NOW - HOUR
 TROUBLE: dict[str, tuple[Facts, Figures]] = {
-    "service_stopped": (changed(started_at=NOW, last_end="its last life ended without a word"), Figures()),
+    "service_stopped:here": (changed(started_at=NOW, last_end="it ended without a word", holder="here:1:x"), Figures()),
     "service_stopped:host": (book(dead_copies=("host:42:abc",)), Figures()),
     "not_able_to_trade": (changed(at=NOW - timedelta(seconds=61)), Figures()),
     "disconnected": (down(6), Figures()),
