@@ -37,6 +37,12 @@ from robotrading.cli import (
 class _Commands(TyperGroup):
     """The commands; an interrupt, of which typer would make a silent exit, is told."""
 
+    def make_context(self, *words: Any, **options: Any) -> Any:
+        try:
+            return super().make_context(*words, **options)
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(_interrupted(interrupt)) from None
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
             return super().invoke(ctx)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from tests.cli.command import command, environment
 
@@ -60,3 +63,31 @@ def test_an_interrupted_question_says_that_nothing_was_recorded(tmp_path: Path) 
     asked = "Type yes to record this: "
     assert process.stderr.read(len(asked)) == asked
     assert interrupted(process) == "\nrobotrading: interrupted; nothing was recorded\n"
+
+
+WHILE_LOADING = """
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "robotrading.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+"""
+WHILE_READING_THE_WORDS = """
+class Interrupts(io.StringIO):
+    def write(self, text):
+        raise KeyboardInterrupt
+sys.stdout = Interrupts()
+"""
+
+
+@pytest.mark.parametrize("moment", [WHILE_LOADING, WHILE_READING_THE_WORDS])
+def test_an_interrupt_before_the_command_has_begun_is_told(moment: str, tmp_path: Path) -> None:
+    """The first second goes into loading; neither a traceback nor silence may come of it."""
+    code = (
+        f"import io, sys\nsys.argv = ['robotrading', '--version']\n{moment}\nimport robotrading.__main__ as r; r.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=environment(tmp_path / "state"), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "robotrading: interrupted\n")
