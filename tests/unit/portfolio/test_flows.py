@@ -210,3 +210,18 @@ def test_of_several_currencies_the_accounts_own_is_named_else_the_first() -> Non
         money = {name: D(amount) for name, amount in cash.items()}
         (told,) = inferred([before, look("0", "10000", later=True, cash=money)], []).unclear
         assert (told.currency, abs(told.amount)) == (named, D(1000 if named == "USD" else 800))
+
+
+def test_each_execution_counts_between_its_own_two_looks_in_whatever_order_they_come() -> None:
+    first = look("5000", "6000")
+    second = look("3000", "6000", later=True, positions=(held("AAA", "20"),))
+    third = replace(look("2000", "6000", positions=(held("AAA", "30"),)), at=LATER + timedelta(days=1))
+    early, late = bought("AAA", "20", "100", commission="0"), bought("AAA", "10", "100", commission="0")
+    late = replace(late, at=LATER + timedelta(hours=1))
+    assert inferred([third, first, second], [late, early]) == Flows(NOW, third.at)
+
+
+def test_what_is_small_is_so_beside_the_larger_of_both_values() -> None:
+    for values in (("1000", "10000"), ("10000", "1000")):
+        looks = [look("1000", values[0]), look("1050", values[1], later=True)]
+        assert inferred(looks, []) == Flows(NOW, LATER)
