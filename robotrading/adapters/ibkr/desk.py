@@ -63,7 +63,8 @@ class OrderDesk:
         loop = asyncio.get_running_loop()
         for event in heard.events:
             loop.call_soon(self._hand_over, event)
-            if event.kind in TERMINAL and self.translator.is_short(event.intent_id):
+            waits = event.intent_id in self._waiting
+            if event.kind in TERMINAL and not waits and self.translator.is_short(event.intent_id):
                 self._waiting[event.intent_id] = loop.call_later(EXECUTION_GRACE, self._look_again, event.intent_id)
         if heard.doubts:
             self.doubts.update(heard.doubts)

@@ -35,7 +35,8 @@ Listed = tuple[tuple[BrokerOrder, ...], tuple[Skip, ...]]
 def open_orders_of(rows: Rows, reading: Reading) -> Listed:
     """`openOrder` messages, each with the `orderStatus` that follows it; the newest of each order counts.
 
-    Rows are (kind, key, content), the key being the permanent id, or client and order id while that is not known.
+    Rows are (kind, key, content), the key being the permanent id, or client and order id while that is not known: an
+    order that gets its permanent id while the list is on its way is one order all the same.
     """
     orders: dict[Hashable, Any] = {}
     statuses: dict[Hashable, tuple[str, Decimal]] = {}
@@ -44,8 +45,11 @@ def open_orders_of(rows: Rows, reading: Reading) -> Listed:
             orders[key] = row
         else:
             statuses[key] = (row[0], known(row[1]) or Decimal(0))
+    identified = {(order.clientId, order.orderId) for _, order, _ in orders.values() if order.permId}
     found = []
     for key, (contract, order, state) in orders.items():
+        if order.permId == 0 and (order.clientId, order.orderId) in identified:
+            continue
         word, filled = statuses.get(key, (state.status, Decimal(0)))
         quantity = known(order.totalQuantity) or Decimal(0)
         found.append((contract, order, quantity, filled, word, state.warningText))

@@ -184,6 +184,22 @@ def test_open_orders_take_their_newest_status_and_foreign_ones_have_no_reference
     assert [skip.subject for skip in others] == ["ES"]
 
 
+def test_an_order_that_gets_its_permanent_id_while_it_is_listed_is_one_order_and_the_newest_word_counts() -> None:
+    ids = {"clientId": 101, "orderId": 5}
+    rows = [
+        ("order", (101, 5), (contract_for(AAPL), order(**ids), state("PendingSubmit"))),
+        ("order", (101, 6), (contract_for(AAPL), order(clientId=101, orderId=6, orderRef=""), state("PendingSubmit"))),
+        ("status", (101, 5), ("PendingSubmit", 0.0)),
+        ("order", 9, (contract_for(AAPL), order(permId=9, **ids), state("Cancelled"))),
+        ("status", 9, ("Cancelled", 4.0)),
+    ]
+    orders, _ = open_orders_of(rows, READING)
+    assert [(o.intent_id, o.broker_id, o.filled, o.status) for o in orders] == [
+        ("", 0, D(0), TicketStatus.SENT),
+        ("rt-eq-20260304-AAPL-B-1", 9, D(4), TicketStatus.CANCELLED),
+    ]
+
+
 def test_a_completed_filled_order_has_its_quantity_in_filled_quantity() -> None:
     rows = [
         (contract_for(AAPL), order(totalQuantity=0.0, filledQuantity=10.0), state("Filled")),

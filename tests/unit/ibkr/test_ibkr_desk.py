@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from robotrading.adapters.ibkr.desk import OrderDesk
 from robotrading.adapters.ibkr.library import Contract, Execution, Order
 from robotrading.adapters.ibkr.requests import Requests
 from robotrading.domain.errors import BrokerUnavailable, LedgerError
-from robotrading.domain.orders import EventKind, OrderEvent
+from robotrading.domain.orders import BrokerOrder, EventKind, OrderEvent, Side, TicketStatus
 from robotrading.sim.clock import VirtualClock
 
 CLIENT = 101
@@ -125,6 +126,22 @@ async def test_missing_executions_are_asked_for_unless_they_came_or_nobody_waits
             told.desk.stop_waiting()
         await asyncio.sleep(0.03)
         assert told.asked == asked, (came, stopped)
+
+
+async def test_an_order_called_filled_twice_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that still had it at work may come between the two; a second timer would find nothing to do and fail."""
+    monkeypatch.setattr("robotrading.adapters.ibkr.desk.EXECUTION_GRACE", 0.01)
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: failures.append(what))
+    told = Told()
+    told.open_order()
+    for _ in range(2):
+        told.desk.heard_status((CLIENT, 5), 9, "Filled", 10.0)
+        working = BrokerOrder(REF, 9, AAPL, Side.BUY, Decimal(10), Decimal(0), TicketStatus.WORKING)
+        told.desk.tell(told.desk.translator.settle(REF, [working], [], [], NOW))
+    told.desk.heard_status((CLIENT, 5), 9, "Filled", 10.0)
+    await asyncio.sleep(0.05)
+    assert (told.asked, failures) == (1, [])
 
 
 class Heard(DeafEars):
