@@ -132,6 +132,21 @@ def test_a_flow_lies_where_the_value_jumped():
     assert changes_of(daily_returns(points, [flow])) == pytest.approx(expected)
 
 
+JUMPS = (("1000", "6000", "11500", "16500"), (1, 1), (1, 9), [5.0, 500 / 6000, 5000 / 11500])
+AT_ONCE = (("1000", "6000", "6010", "11010"), (1, 0), (2, 0), [0.0, 10 / 6000, 5000 / 6010])
+
+
+@pytest.mark.parametrize(
+    ("amounts", "values", "since", "until", "expected"),
+    [((5000,), *JUMPS), ((2000, 3000), *JUMPS), ((5000,), *AT_ONCE)],
+)
+def test_a_flow_lies_within_its_bounds_also_where_another_value_jumped_as_far(amounts, values, since, until, expected):
+    """Bounds are day and hour; the value that was kept just after the first of them may have jumped already."""
+    first, last = (at(day(which)) + timedelta(hours=hours) for which, hours in (since, until))
+    flows = [Flow(first, last, D(amount)) for amount in amounts]
+    assert changes_of(daily_returns(daily(*values), flows)) == pytest.approx(expected)
+
+
 def test_the_last_value_of_an_exchange_day_counts_and_a_weekend_belongs_to_its_friday():
     friday = date(2026, 3, 6)
     points = [
