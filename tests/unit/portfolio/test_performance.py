@@ -195,6 +195,8 @@ def test_a_stretch_begins_with_the_value_before_it():
     assert (found.start, found.end, found.gain, found.average) == (D(90), D(210), D(120), D(500) / 3)
     assert changes_of(found.returns) == pytest.approx([200 / 90 - 1, 0.05])
     assert found.total == pytest.approx(210 / 90 - 1)
+    assert found.sharpe == pytest.approx(empyrical.sharpe_ratio(np.array(changes_of(found.returns))))
+    assert found.volatility == pytest.approx(empyrical.annual_volatility(np.array(changes_of(found.returns))))
     assert measure(points, [], day(20), day(24)).start is None
     assert measure([(at(day(0)), D(1)), (at(day(12)), D(2))], [], day(10), day(14)).start == D(2)
 
