@@ -255,7 +255,8 @@ def _not_entered(plan: Plan) -> list[Skip]:
     if not stopped:
         return []
     why = stopped[0].reason.rpartition("; ")[2]
-    return [Skip(plan.account_id, "door", f"{len(stopped)} buys are not made: {why}", RefusalRule.DAY_STOPPED)]
+    said = "1 buy is" if len(stopped) == 1 else f"{len(stopped)} buys are"
+    return [Skip(plan.account_id, "door", f"{said} not made: {why}", RefusalRule.DAY_STOPPED)]
 
 
 def _no_entry(world: World, spec: RunSpec, plan: Plan) -> list[str]:
