@@ -36,7 +36,7 @@ def load_or_exit(path: Path | None) -> Config:
 def check(config: ConfigPath = None) -> None:
     """Say whether the configuration can be used, or everything that is wrong with it (exit code 2)."""
     from robotrading.config.load import find_file  # noqa: PLC0415
-    from robotrading.config.rules import notes  # noqa: PLC0415
+    from robotrading.config.notes import notes  # noqa: PLC0415
 
     file = config or find_file(Path())
     found = load_or_exit(file)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from robotrading.config.load import load
 from robotrading.config.model import Config
+from robotrading.config.notes import notes
 from robotrading.config.problems import InvalidConfig
-from robotrading.config.rules import notes
 from robotrading.domain.errors import ConfigError
 from robotrading.wiring.doctor.finding import Finding, broken, fine, left_out, warning
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from robotrading.config.load import load
+from robotrading.config.notes import notes
 from robotrading.config.problems import InvalidConfig
-from robotrading.config.rules import notes
 from robotrading.config.show import show
 from robotrading.wiring.books import Orders, book_for
 

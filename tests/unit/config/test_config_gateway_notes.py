@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from robotrading.config.load import load
-from robotrading.config.rules import notes
+from robotrading.config.notes import notes
 
 
 def said(tmp_path: Path, text: str) -> list[str]:

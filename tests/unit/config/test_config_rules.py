@@ -14,8 +14,8 @@ from robotrading.config.defaults import default_config
 from robotrading.config.demo import demo_config
 from robotrading.config.load import check, load
 from robotrading.config.model import Config, Mode
+from robotrading.config.notes import notes
 from robotrading.config.problems import InvalidConfig
-from robotrading.config.rules import notes
 from robotrading.domain.errors import ConfigError
 from robotrading.domain.instrument import AssetClass
 
