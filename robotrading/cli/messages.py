@@ -9,6 +9,7 @@ import typer
 from robotrading.cli.options import AsJson, AsOfBook, ConfigPath
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from robotrading.service.post.postman import Round
@@ -129,13 +130,23 @@ def send_messages(direct: Direct = False, config: ConfigPath = None) -> None:
 
     orders = _orders(config, None)
     if not direct:
-        notes, went = messages.send_due(orders).lines(), True
+        notes, went = messages.send_due(orders, _told_to_leave()).lines(), True
     else:
         went, notes = messages.sent_directly(orders, sys.stdin)
     for note in notes:
         typer.echo(note)
     if not went:
         raise typer.Exit(Exit.FAILED)
+
+
+def _told_to_leave() -> Callable[[], bool]:
+    """Whether SIGTERM came: what a server has just taken is still written down, or it would be sent again."""
+    from signal import SIGTERM, signal  # noqa: PLC0415
+    from threading import Event  # noqa: PLC0415
+
+    told = Event()
+    signal(SIGTERM, lambda *_: told.set())
+    return told.is_set
 
 
 def _orders(config: ConfigPath, as_of: datetime | None) -> Orders:

@@ -6,7 +6,7 @@ Entry points: `listed`, `shown`, `send_now`, `retried`, `tested`, `send_due`, `s
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
@@ -89,12 +89,15 @@ def tested(orders: Orders, channels: Collection[Channel]) -> list[Tested]:
     return [Tested(one, skip.reason, skip.rule) if skip else Tested(one) for one, skip in answers[0].items()]
 
 
-def send_due(orders: Orders) -> Round:
-    """One round for the service, then forget what is old. Raises `LedgerError`."""
+def send_due(orders: Orders, leave: Callable[[], bool]) -> Round:
+    """One round for the service, which ends early on `leave`, then forget what is old. Raises `LedgerError`."""
     config = load_config(orders)
     log_command(config)
     book = book_for(config, orders)
-    done = _round(config, book)
+    with opened_outbox(book) as outbox:
+        done = postman_for(config, outbox, SystemClock(), book).round(leave=leave)
+    if leave():
+        return done
     now = SystemClock().now()
     with book.post() as (outbox, alerts):
         outbox.forget(now - max(timedelta(days=config.outbox.keep_days), _SUMMARY_KEPT))

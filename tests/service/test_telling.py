@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -50,6 +51,22 @@ def subjects(box: Mailbox) -> list[str]:
 
 def having(box: Mailbox, *words: str) -> list[str]:
     return [one for one in subjects(box) if all(word in one for word in words)]
+
+
+def unsent(one: Service) -> str:
+    """What the ledger still calls unsent: the server has a mail a moment before that is written down."""
+    return asked(one, "messages", "--unsent").stdout
+
+
+class Slow(Mailbox):
+    """Takes its time over every mail."""
+
+    came = 0
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.came += 1
+        await asyncio.sleep(2)
+        return await super().handle_DATA(server, session, envelope)
 
 
 def known_since_yesterday(one: Service) -> None:
@@ -103,6 +120,7 @@ def test_reports_alerts_their_end_the_week_and_the_heartbeat_reach_people_once(s
         assert asked(one, "resume").returncode == 0
         one.until(lambda: having(box, "[resolved]", "halted"), 60, "its end")
         assert "/ping-secret" in asks
+        one.until(lambda: "No message waits" in unsent(one), what="the last word on each message")
         one.signal(signal.SIGKILL)
         one.ended()
         one.until(lambda: not one.left(), what="the end of its children")
@@ -113,6 +131,7 @@ def test_reports_alerts_their_end_the_week_and_the_heartbeat_reach_people_once(s
         told = Counter(subjects(box))
         assert max(told.values()) == 1, told
         assert len({str(mail["Message-ID"]) for _, _, mail in box.mails}) == len(box.mails)
+    assert "No message waits" in unsent(one)
     assert url not in one.output
     assert asked(one, "messages").stdout.count("sent") >= len(told)
 
@@ -133,3 +152,21 @@ def test_an_alert_of_a_dead_mail_server_waits_and_arrives_once(service: Make, tm
         one.signal(signal.SIGTERM)
         assert one.ended() == 0
         assert len(box.mails) == 1
+
+
+def test_a_stop_while_a_server_takes_a_mail_waits_for_its_word(service: Make, tmp_path: Path) -> None:
+    """The mail is not sent again by the next life."""
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    box = Slow()
+    with serving(box, authority, Security.SSL):
+        extra = EXTRA.format(port=box.port, ca=tmp_path / "ca.pem", weekly="''")
+        one = service(extra=extra, environment=MAIL)
+        one.start()
+        one.until_ready()
+        assert asked(one, "halt", "a slow server").returncode == 0
+        one.until(lambda: box.came, what="the mail")
+        one.signal(signal.SIGTERM)
+        assert one.ended() == 0
+        assert having(box, "halted")
+        assert "No message waits" in unsent(one)

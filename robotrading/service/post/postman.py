@@ -4,13 +4,14 @@ Entry points: `Postman.round`, `Round`, `Carrier`.
 Invariants: an attempt is written down before it begins and belongs to one postman while it can last; what a server does
 is never raised (only `LedgerError` is); where a server cannot be reached, one delivery's attempt counts, and what
 waits behind it is put off with it, uncounted; once a server takes something again, all that waited for it goes along;
-what is given up is told in the log as an error, and to the other addresses.
+what is given up is told in the log as an error, and to the other addresses; who is told to leave begins no further
+attempt, and writes down what became of the one at hand.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -124,41 +125,47 @@ class Postman:
         self._clock = clock
         self._alarm = tuple(alarm)
 
-    def round(self, *, hurry: bool = False) -> Round:
-        """Try everything that is due, and with `hurry` everything that waits. Raises `LedgerError`."""
+    def round(self, *, hurry: bool = False, leave: Callable[[], bool] = lambda: False) -> Round:
+        """Try everything that is due, and with `hurry` everything that waits; until `leave`. Raises `LedgerError`."""
         done = Round()
         end = self._clock.monotonic() + SECONDS
+
+        def enough() -> bool:
+            return leave() or self._clock.monotonic() >= end
+
         if hurry:
             self._bring_forward(self._waiting())
         try:
             for _ in range(_PASSES):
                 due = self._outbox.due(self._clock.now(), AT_ONCE)
-                if not due:
+                if not due or leave():
                     break
                 for deliveries in _by_server(due):
-                    self._serve(deliveries, done, end)
+                    self._serve(deliveries, done, enough)
                 self._tell(done)
         finally:
             for carrier in self._carriers.values():
                 carrier.close()
         return done
 
-    def _serve(self, deliveries: Sequence[Delivery], done: Round, end: float) -> None:
+    def _serve(self, deliveries: Sequence[Delivery], done: Round, enough: Callable[[], bool]) -> None:
         """What is due at one server, in its order, until one trouble holds for all of it."""
         carrier = self._carriers.get(deliveries[0].address.channel)
         if carrier is None:
             self._all_fail(deliveries, _not_set_up(deliveries[0]), done)
             return
+        if enough():
+            return
         trouble = carrier.open(deliveries[0].address.recipient)
         if trouble is not None:
             self._all_fail(deliveries, trouble, done)
-        elif self._hand_over(carrier, list(self._digested(deliveries, done)), done, end):
+        elif self._hand_over(carrier, list(self._digested(deliveries, done)), done, enough):
             self._bring_forward(self._held_up(deliveries[0]))
 
-    def _hand_over(self, carrier: Carrier, waiting: list[Delivery], done: Round, end: float) -> bool:
+    def _hand_over(self, carrier: Carrier, waiting: list[Delivery], done: Round, enough: Callable[[], bool]) -> bool:
         """One after the other; whether the server took something and is not in trouble now."""
         lost, took = 0, False
-        while waiting and self._clock.monotonic() < end:
+        while waiting and not enough():
             taken = self._outbox.take(waiting.pop(0), self._clock.now(), carrier.longest + _SPARE)
             if taken is None:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from robotrading.adapters.notify.mail import MailCarrier
 from robotrading.adapters.notify.push import PushCarrier
 from robotrading.adapters.notify.settings import Security
 from robotrading.domain.errors import LedgerError
-from robotrading.domain.messages import Address, Channel, Letter, LetterKind, Urgency
+from robotrading.domain.messages import Address, Channel, DeliveryState, Letter, LetterKind, Urgency
 from robotrading.domain.report import Message
 from robotrading.service.post.direct import send_directly
 from robotrading.service.post.postman import Postman
@@ -263,6 +264,32 @@ def test_a_round_that_takes_too_long_begins_nothing_more(office: Office):
     ).round()
     assert len(done.sent) == 3
     assert office.outbox.waiting(office.clock.now()).deliveries == 6
+
+
+def test_who_is_told_to_leave_writes_down_what_was_taken_and_begins_nothing_more(office: Office):
+    """What waits has no attempt more, and no later moment."""
+    carried: list[str] = []
+
+    class Carrier:
+        longest = 0.0
+
+        def open(self, _: str) -> None:
+            return None
+
+        def carry(self, letter: Letter, recipient: str) -> None:
+            carried.append(f"{letter.letter_id} {recipient}")
+
+        def close(self) -> None: ...
+
+    office.post("report:1")
+    before = office.ways()
+    postman = Postman(office.outbox, {Channel.MAIL: Carrier()}, office.settings, office.clock)
+    assert not postman.round(leave=lambda: True)
+    assert office.ways() == before
+    assert len(postman.round(leave=lambda: bool(carried)).sent) == len(carried) == 1
+    states = Counter((one.state, one.attempts) for one in office.ways())
+    assert states == {(DeliveryState.SENT, 1): 1, (DeliveryState.WAITING, 0): 2}
+    assert len(postman.round().sent) == 2
 
 
 def test_without_an_outbox_letters_leave_all_the_same(authority: trustme.CA, ca_file: str):
