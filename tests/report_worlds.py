@@ -15,6 +15,8 @@ from robotrading.domain.planning import Line, Plan, Refusal, RefusalRule, Target
 from robotrading.domain.report import Outcome, SessionReport, Source, StepResult
 from robotrading.domain.signals import Regime, Signal, Stance
 from robotrading.domain.skip import Skip
+from robotrading.portfolio.flows import Flows
+from robotrading.portfolio.performance import Flow
 from robotrading.session.verdict import verdict
 
 D = Decimal
@@ -403,11 +405,32 @@ def first_backdrop() -> Backdrop:
     return Backdrop(benchmark_name="SPY", next_run=datetime(2025, 9, 29, 19, 45, tzinfo=UTC))
 
 
-BACKDROPS = {"good_day": good_backdrop, "first_run": first_backdrop}
+def paid_in() -> SessionReport:
+    """A good day, on whose morning money came."""
+    return replace(good_day(), account=replace(account(), net_liquidation=D("1251234.56")))
+
+
+def paid_backdrop() -> Backdrop:
+    """And some was taken in May."""
+    made = good_backdrop()
+    taken = next(number for number, point in enumerate(made.equity) if point.at.date() > date(2025, 5, 20))
+    flows = (
+        Flow(made.equity[taken - 1].at, made.equity[taken].at, D(-100000)),
+        Flow(made.equity[-2].at, NOW, D(250000)),
+    )
+    equity = tuple(
+        replace(point, value=point.value + (100000 if number < taken else 0))
+        for number, point in enumerate(made.equity)
+    )
+    return replace(made, equity=equity, flows=Flows(made.equity[0].at, NOW, flows))
+
+
+BACKDROPS = {"good_day": good_backdrop, "first_run": first_backdrop, "paid_in": paid_backdrop}
 """What some of the reports are seen against; the others stand alone."""
 
 ALL = {
     "good_day": good_day,
+    "paid_in": paid_in,
     "nothing_to_do": nothing_to_do,
     "failed_early": failed_early,
     "partly": partly,

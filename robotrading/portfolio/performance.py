@@ -1,7 +1,7 @@
 """How an account did, from what it was worth at some instants: no arrays, no clock, no money made up.
 
-Entry points: `daily_values`, `daily_returns`, `growth`, `total_return`, `volatility`, `sharpe`, `max_drawdown`,
-`measure`; of orders `costs`, `turnover`.
+Entry points: `daily_values`, `daily_returns`, `growth`, `gained`, `total_return`, `volatility`, `sharpe`,
+`max_drawdown`, `measure`; of orders `costs`, `turnover`.
 Units: money is Decimal in the account's base currency, returns and ratios are float fractions (0.01 is one percent).
 NaN rule: None where there is too little to say something; nothing here divides by zero, returns NaN or raises for data.
 Invariants: money paid in or out (`Flow`) never appears as a return; the order of the snapshots does not matter.
@@ -117,6 +117,27 @@ def growth(snapshots: Iterable[Snapshot], flows: Iterable[Flow] = ()) -> tuple[S
     for step in _steps(points, flows):
         grown.append((step.at, grown[-1][1] * _factor(step)))
     return tuple(grown)
+
+
+@dataclass(frozen=True, slots=True)
+class Gained:
+    """From one snapshot to a later one: `gain` and `change`, a fraction, are without the money `paid_in`."""
+
+    gain: Decimal
+    change: Decimal
+    paid_in: Decimal = Decimal(0)
+
+
+def gained(snapshots: Iterable[Snapshot], flows: Iterable[Flow], begin: datetime, end: datetime) -> Gained | None:
+    """From the snapshot at `begin` to the one at `end`, time-weighted around the flows; None without a step."""
+    steps = [step for step in _steps(_ordered(snapshots), flows) if begin < step.at <= end]
+    if not steps or steps[0].before <= 0:
+        return None
+    start, value = steps[0].before, steps[-1].value
+    paid = sum((step.paid for step in steps), Decimal(0))
+    if not any(step.paid for step in steps):
+        return Gained(value - start, value / start - 1)
+    return Gained(value - start - paid, math.prod(map(_factor, steps), start=Decimal(1)) - 1, paid)
 
 
 @dataclass(frozen=True, slots=True)

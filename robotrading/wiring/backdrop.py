@@ -20,6 +20,7 @@ from robotrading.domain.ports import Ledger
 from robotrading.domain.report import SessionReport
 from robotrading.strategy.hmm import FitFailure, FitState, filter_path
 from robotrading.wiring.benchmark import benchmark_until, points
+from robotrading.wiring.payments import payments_until
 from robotrading.wiring.timetable import next_runs
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def backdrop_for(config: Config, ledger: Ledger, report: SessionReport, *, ahead
         benchmark_until(config, _last_known(report)),
         charts,
         _next_run(config, report) if ahead else None,
+        payments_until(ledger, report),
     )
 
 

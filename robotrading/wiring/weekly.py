@@ -27,11 +27,11 @@ from robotrading.portfolio.performance import Performance, costs, daily_values, 
 from robotrading.service.recent import prices_at
 from robotrading.wiring.benchmark import benchmark_until
 from robotrading.wiring.books import Orders, book_for
+from robotrading.wiring.payments import side_by_side, tickets_of_days
 
 _WEEK, _QUARTER = timedelta(days=7), timedelta(days=91)
 _BEFORE = timedelta(days=14)
 """How far back the last look before a stretch is sought."""
-_SIDE_BY_SIDE = timedelta(minutes=30)
 _MOST_RUNS = 5_000
 _MOST_POINTS = 100_000
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -124,13 +124,7 @@ def _seen(ledger: Ledger, ended: Sequence[Ended], week: datetime) -> list[_Seen]
 
     Those ends are its first run, its last before the week and its last: what was owned is told by them.
     """
-    groups: list[list[Ended]] = []
-    for one in ended:
-        if groups and one.started_at - groups[-1][0].started_at <= _SIDE_BY_SIDE:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    wanted = [sorted(group, key=lambda one: one.finished_at, reverse=True) for group in groups]
+    wanted = side_by_side(ended)
     for kind in AssetClass:
         own = [one for one in ended if one.kind is kind]
         wanted += [own, [one for one in reversed(own) if one.started_at < week], own[::-1]]
@@ -166,8 +160,8 @@ def _slim(report: SessionReport | None) -> _Seen | None:
 def _tickets(ledger: Ledger, ended: Sequence[Ended], first: date, last: date) -> list[Ticket]:
     """All orders of the days on which a session ran, and of the last week's."""
     days = {one.started_at.date() for one in ended} | {_new_york(one.started_at) for one in ended}
-    wanted = sorted(days | set(_every_day(last - _WEEK, last)))
-    return [ticket for day in wanted if first <= day <= last for ticket in ledger.tickets_of(day)]
+    wanted = days | set(_every_day(last - _WEEK, last))
+    return tickets_of_days(ledger, (day for day in wanted if first <= day <= last))
 
 
 def _every_day(first: date, last: date) -> Iterator[date]:

@@ -15,6 +15,7 @@ from report_worlds import ACCOUNT, account, fill, intent, line, plan, report, sh
 from robotrading.adapters.cache.bars import BarCache
 from robotrading.adapters.cache.packed import Entry
 from robotrading.adapters.clock import FixedClock
+from robotrading.adapters.notify.report import report_text
 from robotrading.adapters.notify.weekly import message, summary_text
 from robotrading.config.model import Config
 from robotrading.domain.book import Account, Position
@@ -24,7 +25,9 @@ from robotrading.domain.messages import DeliveryState, LetterKind
 from robotrading.domain.orders import EventKind, OrderEvent, Side, Ticket
 from robotrading.domain.ports import Ledger
 from robotrading.domain.report import Outcome
+from robotrading.portfolio.flows import Flows
 from robotrading.service.weekly import letter_id
+from robotrading.wiring.backdrop import backdrop_for
 from robotrading.wiring.books import Orders, book_for, load_config
 from robotrading.wiring.post import opened_outbox
 from robotrading.wiring.stored_pages import StoredPages, summaries_of
@@ -247,3 +250,34 @@ def test_pictures_that_are_not_wanted_are_not_drawn(week: Orders):
     with week.file.open("a", encoding="utf-8") as file:
         file.write("report:\n  pictures: false\n")
     assert "data:image" not in page_of(week, summary_of(week, SATURDAY)).read_text("utf-8")
+
+
+def test_a_report_leaves_the_same_payments_aside_as_the_week(week: Orders, config: Config):
+    """Up to its own look, and of its own account only."""
+    with book_for(config, week).ledger() as ledger:
+        runs = {day: ledger.report(f"run-{day}") for day in (FRIDAY, MONDAY, TUESDAY, WEDNESDAY)}
+        found = {day: backdrop_for(config, ledger, run).flows for day, run in runs.items() if run}
+        stranger = replace(runs[WEDNESDAY], account=replace(runs[WEDNESDAY].account, account_id="DU1111111"))
+        assert backdrop_for(config, ledger, stranger).flows == Flows()
+        assert backdrop_for(config, ledger, replace(stranger, account=None)).flows == Flows()
+        text = " ".join(report_text(runs[WEDNESDAY], backdrop_for(config, ledger, runs[WEDNESDAY])).split())
+    assert found[WEDNESDAY] == week_of(config, week, SATURDAY).flows
+    assert [flows.found for flows in found.values()][:3] == [(), (), ()]
+    assert (found[FRIDAY].known, found[MONDAY].since) == (False, at(FRIDAY, 46))
+    assert "+70.00 USD, without 20,000.00 USD paid in, since 2025-09-19" in text
+
+
+def test_of_runs_side_by_side_the_last_look_counts(week: Orders, config: Config):
+    """A run that did not reach the account has none."""
+    with book_for(config, week).ledger() as ledger:
+        last = ledger.report(f"run-{WEDNESDAY}")
+        assert last is not None
+        beside = replace(last, run_id="beside", kind=AssetClass.BONDS, started_at=at(TUESDAY, 50), account=None)
+        ledger.finish_run(replace(beside, finished_at=at(TUESDAY, 58)))
+        paid = replace(look(TUESDAY, "110110", "109086.00", owned("BBB", "20", "50.60")), at=at(TUESDAY, 52))
+        crypto = replace(beside, run_id="crypto", kind=AssetClass.CRYPTO, started_at=at(TUESDAY, 51), account=paid)
+        ledger.finish_run(replace(crypto, finished_at=at(TUESDAY, 53)))
+        flows = backdrop_for(config, ledger, last).flows
+    assert [(flow.until, flow.amount) for flow in flows.found] == [
+        (at(TUESDAY, 52), D(10000)), (at(WEDNESDAY, 46), D(10000)),
+    ]  # fmt: skip

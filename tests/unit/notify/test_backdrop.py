@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_worlds import NOW, D, account, good_backdrop, good_day, report, weekdays
 
-from robotrading.adapters.notify.report import report_html, report_text
+from robotrading.adapters.notify.report import message, report_html, report_text
 from robotrading.adapters.notify.report.backdrop import Backdrop, Benchmark, Worth, drawdowns, stretches
 from robotrading.domain.report import Outcome
+from robotrading.portfolio.flows import Flows, Unclear
+from robotrading.portfolio.performance import Flow
 
 DAYS = tuple(weekdays(4, date(2025, 9, 26)))  # Tuesday to Friday
 SPY = Benchmark("SPY", DAYS, (100.0, 110.0, 99.0, 132.0))
@@ -91,6 +93,80 @@ def test_an_absent_benchmark_is_said_in_a_word():
     none = report_text(good_day(), Backdrop(history))
     assert "SPY" not in none
     assert "Money paid in or out counts as gain or loss." in none
+
+
+HELD = account(net_liquidation=D("1045000"), day_start_value=D("1000000"))
+
+
+def paid(amount: str, since: float, until: float = 0.0) -> Flows:
+    """Between two looks so many days ago; the account has been looked at for a year."""
+    flow = Flow(NOW - timedelta(days=since), NOW - timedelta(days=until), D(amount))
+    return Flows(NOW - timedelta(days=365), NOW, (flow,))
+
+
+def test_money_paid_in_is_no_gain_of_the_day_the_week_or_the_whole():
+    points = (ago(20, "800000"), ago(8, "900000"), ago(1, "1000000"))
+    found = stretches(HELD, Backdrop(points, flows=paid("50000", 1)))
+    assert [(one.gain, one.paid_in) for one in found] == [
+        (D(-5000), D(50000)),
+        (D(95000), D(50000)),
+        (D(195000), D(50000)),
+    ]
+    factor = D("0.995")
+    assert [one.change for one in found] == [factor - 1, D(10) / D(9) * factor - 1, D("1.25") * factor - 1]
+
+
+def test_money_paid_out_long_ago_is_no_loss_since_the_start_and_nothing_of_the_week():
+    points = (ago(30, "800000"), ago(20, "400000"), ago(8, "900000"))
+    found = stretches(HELD, Backdrop(points, flows=paid("-400000", 30, 20)))
+    assert [one.paid_in for one in found] == [0, 0, D(-400000)]
+    assert found[-1].change == D("1045000") / D("400000") - 1
+
+
+@pytest.mark.parametrize(("kept", "today"), [("1000000", 50000), ("1050000", 0)])
+def test_a_payment_since_the_look_of_yesterday_is_of_today_unless_the_close_had_it(kept: str, today: int):
+    """NOW is a quarter to four in New York: the look of yesterday was before the close."""
+    seen = replace(HELD, net_liquidation=D("1050000"), day_start_value=D(kept))
+    first = stretches(seen, Backdrop((ago(1, "1000000"),), flows=paid("50000", 1)))[0]
+    assert (first.name, first.gain, first.paid_in) == ("Today", 0, today)
+
+
+def test_on_a_sunday_the_day_began_with_the_close_of_friday():
+    sunday = datetime(2025, 9, 28, 18, tzinfo=UTC)
+    seen = replace(HELD, at=sunday, net_liquidation=D("1050000"))
+    saturday = Worth(sunday - timedelta(days=1), D("1050000"))
+    flow = Flow(sunday - timedelta(days=2), saturday.at, D(50000))
+    first = stretches(seen, Backdrop((saturday,), flows=Flows(flow.since, sunday, (flow,))))[0]
+    assert (first.name, first.gain, first.paid_in) == ("Today", 0, D(50000))
+
+
+def test_the_report_says_how_far_payments_are_known():
+    points = (ago(20, "800000"), ago(8, "900000"), ago(1, "1000000"))
+    known = paid("50000", 1)
+    text = " ".join(report_text(replace(good_day(), account=HELD), Backdrop(points, flows=known)).split())
+    assert "without 50,000.00 USD paid in" in text
+    assert "above 1 % of the account) are left aside." in text
+    late = replace(known, since=NOW - timedelta(days=10))
+    text = " ".join(report_text(replace(good_day(), account=HELD), Backdrop(points, flows=late)).split())
+    assert f"aside, from {NOW - timedelta(days=10):%Y-%m-%d} on; before that they count as gain or loss." in text
+
+
+def test_a_change_of_cash_that_could_not_be_explained_is_told_for_a_week():
+    points = (ago(20, "800000"),)
+    doubt = Unclear(NOW - timedelta(days=2), NOW - timedelta(days=1), D(-9000), "USD", "holdings changed too")
+    old = replace(doubt, until=NOW - timedelta(days=8), amount=D(-7000))
+    flows = Flows(NOW - timedelta(days=20), NOW, (), (old, doubt))
+    text = " ".join(report_text(replace(good_day(), account=HELD), Backdrop(points, flows=flows)).split())
+    assert "-9,000.00 USD that came between" in text
+    assert "may be something else (holdings changed too) and counts as gain or loss." in text
+    assert "7,000.00" not in text
+
+
+def test_the_subject_tells_the_day_without_what_was_paid_in():
+    around = Backdrop((ago(1, "1000000"),), flows=paid("50000", 1))
+    made = replace(good_day(), account=HELD)
+    assert "-0.50 % today" in message(made, around).subject
+    assert "+4.50 % today" in message(made).subject
 
 
 def test_money_is_seen_first():

@@ -21,12 +21,14 @@ from robotrading.domain.orders import Side, Ticket
 from robotrading.portfolio.performance import (
     DayReturn,
     Flow,
+    Gained,
     Performance,
     Snapshot,
     costs,
     daily_returns,
     daily_values,
     exchange_day,
+    gained,
     growth,
     max_drawdown,
     measure,
@@ -263,3 +265,31 @@ def test_growth_is_one_at_first_and_grows_by_what_was_not_paid_in() -> None:
     assert [factor for _, factor in growth(points)] == [1, Decimal("1.2"), Decimal("0.6"), Decimal("0.9")]
     assert [factor for _, factor in growth(points, [paid])] == [1, Decimal("1.2"), Decimal("1.2"), Decimal("1.8")]
     assert growth([(begin, Decimal(0)), *points[1:2]])[-1][1] == 1, "nothing grows from nothing"
+
+
+@given(VALUES.filter(lambda values: len(values) > 2), st.data())
+def test_what_was_gained_in_two_stretches_is_what_was_gained_in_both(values: list[Decimal], data: st.DataObject):
+    """And all that was paid in is in one of them."""
+    points = daily(*values)
+    middle = data.draw(st.integers(1, len(values) - 2))
+    place = data.draw(st.integers(1, len(values) - 1))
+    flow = Flow(points[place - 1][0], points[place][0], data.draw(st.decimals("-500", "5000000", places=2)))
+    first, then, whole = (
+        gained(points, [flow], points[begin][0], points[end][0]) for begin, end in ((0, middle), (middle, -1), (0, -1))
+    )
+    assert first
+    assert then
+    assert whole
+    assert whole.paid_in == first.paid_in + then.paid_in == flow.amount
+    assert whole.gain == first.gain + then.gain == values[-1] - values[0] - flow.amount
+    assert math.isclose(whole.change + 1, (first.change + 1) * (then.change + 1), rel_tol=1e-12, abs_tol=1e-12)
+    assert math.isclose(whole.change + 1, growth(points, [flow])[-1][1], rel_tol=1e-12, abs_tol=1e-12)
+
+
+def test_nothing_is_gained_without_two_values_or_from_nothing():
+    points = daily("0", "100", "110")
+    begin, middle, end = (at for at, _ in points)
+    assert gained(points, [], begin, end) is None
+    assert gained(points, [], end, end) is None
+    assert gained([], [], begin, end) is None
+    assert gained(points, [], middle, end) == Gained(D(10), D("0.1"))

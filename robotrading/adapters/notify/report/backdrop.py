@@ -2,24 +2,30 @@
 
 Entry points: `Backdrop`, `Worth`, `Benchmark`, `Chart`, `stretches`, `drawdowns`.
 Invariants: nothing here is guessed: a stretch that the history does not reach is left out, and so is a benchmark whose
-prices do not cover it; deposits and withdrawals are not known here and count as gain and loss, which the report says.
+prices do not cover it; money paid in or out is no gain or loss as far as it is known (`portfolio/flows.py`), and the
+report says how far that is.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import accumulate
+from zoneinfo import ZoneInfo
 
 from robotrading.domain.book import Account
-from robotrading.portfolio.performance import exchange_day
+from robotrading.portfolio.flows import Flows
+from robotrading.portfolio.performance import Snapshot, exchange_day, gained
 
 _WEEK = timedelta(days=7)
 _SLACK = timedelta(hours=2)
 """A run of the same weekday looks at the account some seconds earlier or later, and an hour when the clocks change."""
+_NEW_YORK = ZoneInfo("America/New_York")
+_CLOSE = time(16)
+_FRIDAY = 4
 _STALE = timedelta(days=7)
 """A benchmark whose newest close is older than this says nothing about today."""
 
@@ -67,8 +73,8 @@ class Chart:
 class Backdrop:
     """Everything around a report; the empty one is that of a first run without any history.
 
-    `equity` is oldest first. `benchmark_name` is what the configuration names, '' for none; `benchmark` is None where
-    its prices are not at hand.
+    `equity` is oldest first, `flows` are the payments between the runs' looks at the account. `benchmark_name` is what
+    the configuration names, '' for none; `benchmark` is None where its prices are not at hand.
     """
 
     equity: tuple[Worth, ...] = ()
@@ -76,42 +82,58 @@ class Backdrop:
     benchmark: Benchmark | None = None
     charts: tuple[Chart, ...] = ()
     next_run: datetime | None = None
+    flows: Flows = field(default_factory=Flows)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """How the account did from `since` to now; fractions, `benchmark` None where it is not known."""
+    """How the account did from `since` to now, payments aside; fractions, `benchmark` None where it is not known."""
 
     name: str
     since: datetime
     gain: Decimal
     change: Decimal
     benchmark: float | None = None
+    paid_in: Decimal = Decimal(0)
 
 
 def stretches(account: Account, backdrop: Backdrop) -> tuple[Stretch, ...]:
     """The day, the last seven days and everything since the first record, as far as they are known."""
-    now, value = account.at, account.net_liquidation
-    points = [point for point in backdrop.equity if point.at < now and point.value > 0]
-    found = []
-    if account.day_start_value:
-        # The broker's day begins with the last close, and what a benchmark does today has no close yet.
-        change = value / account.day_start_value - 1
-        found.append(Stretch("Today", now, value - account.day_start_value, change))
-    before = [point for point in points if now - 2 * _WEEK <= point.at <= now - _WEEK + _SLACK]
+    now = account.at
+    points = [(point.at, point.value) for point in backdrop.equity if point.at < now and point.value > 0]
+    found = [_today(account, points, backdrop.flows)]
+    before = [at for at, _ in points if now - 2 * _WEEK <= at <= now - _WEEK + _SLACK]
     if before:
-        found.append(_stretch("7 days", before[-1], account, backdrop))
-    if points and points[0].at.date() < now.date() and points[:1] != before[-1:]:
-        found.append(_stretch("Since the start", points[0], account, backdrop))
-    return tuple(found)
+        found.append(_since("7 days", before[-1], account, points, backdrop))
+    if points and points[0][0].date() < now.date() and [points[0][0]] != before[-1:]:
+        found.append(_since("Since the start", points[0][0], account, points, backdrop))
+    return tuple(one for one in found if one is not None)
 
 
-def _stretch(name: str, start: Worth, account: Account, backdrop: Backdrop) -> Stretch:
-    gain = account.net_liquidation - start.value
+def _today(account: Account, points: Sequence[Snapshot], flows: Flows) -> Stretch | None:
+    """The broker's day begins with the last close, and what a benchmark does today has no close yet."""
+    if not account.day_start_value:
+        return None
+    close, now = _last_close(account.at), (account.at, account.net_liquidation)
+    told = gained([*points, (close, account.day_start_value), now], flows.found, close, account.at)
+    return Stretch("Today", account.at, told.gain, told.change, None, told.paid_in) if told else None
+
+
+def _last_close(at: datetime) -> datetime:
+    """Four in the afternoon in New York of the weekday before."""
+    day = at.astimezone(_NEW_YORK).date() - timedelta(days=1)
+    day -= timedelta(days=max(day.weekday() - _FRIDAY, 0))
+    return datetime.combine(day, _CLOSE, _NEW_YORK).astimezone(UTC)
+
+
+def _since(
+    name: str, begin: datetime, account: Account, points: Sequence[Snapshot], backdrop: Backdrop
+) -> Stretch | None:
     there = backdrop.benchmark
     # The close of the day in New York: the evening there is the next day in UTC.
-    beside = there.change(exchange_day(start.at), exchange_day(account.at)) if there else None
-    return Stretch(name, start.at, gain, gain / start.value, beside)
+    beside = there.change(exchange_day(begin), exchange_day(account.at)) if there else None
+    told = gained([*points, (account.at, account.net_liquidation)], backdrop.flows.found, begin, account.at)
+    return Stretch(name, begin, told.gain, told.change, beside, told.paid_in) if told else None
 
 
 def drawdowns(values: Sequence[float]) -> tuple[float, ...]:

@@ -29,7 +29,7 @@ def message(report: SessionReport, backdrop: Backdrop = NOTHING, pictures: Seque
     if short:
         data = page(whole, within).encode("utf-8")
         attachments.append(Attachment(f"{report.kind}-{report.trading_date}.html", "text/html", data))
-    return Message(subject(report), lay_out(whole), html, tuple(attachments))
+    return Message(subject(report, backdrop), lay_out(whole), html, tuple(attachments))
 
 
 def _small(whole: View) -> tuple[str, bool]:

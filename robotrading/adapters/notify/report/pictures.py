@@ -22,6 +22,7 @@ from robotrading.adapters.notify.report.holdings import shares_after
 from robotrading.adapters.notify.report.shapes import Picture
 from robotrading.adapters.notify.report.words import clean, count, signed_percent
 from robotrading.domain.report import SessionReport
+from robotrading.portfolio.performance import growth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,12 +64,18 @@ def _with_now(report: SessionReport, backdrop: Backdrop) -> tuple[Worth, ...]:
 
 
 def _equity(points: Sequence[Worth], backdrop: Backdrop) -> Picture | None:
-    """From the first value on, as the numbers above, then one a day (the last): five runs have no more to say."""
-    known = [point for point in points if point.value > 0]
-    daily = list({point.at.date(): point for point in known}.values())
+    """From the first value on, as the numbers above, then one a day (the last): five runs have no more to say.
+
+    Where money was paid in or out, it is what the first value became without it: no jump, and beside the benchmark.
+    """
+    known = [(point.at, point.value) for point in points if point.value > 0]
+    grown = growth(known, backdrop.flows.found)
+    paid = any(flow.until > known[0][0] for flow in backdrop.flows.found) if known else False
+    worth = [Worth(at, known[0][1] * factor) for at, factor in grown] if paid else [Worth(*one) for one in known]
+    daily = list({point.at.date(): point for point in worth}.values())
     if len(daily) < 2:
         return None
-    daily[0] = known[0]
+    daily[0] = worth[0]
     days = [point.at.date() for point in daily]
     values = [float(point.value) for point in daily]
     falls = drawdowns(values)
@@ -96,7 +103,11 @@ def _equity(points: Sequence[Worth], backdrop: Backdrop) -> Picture | None:
     worst = min(range(len(falls)), key=falls.__getitem__)
     deepest = f"deepest loss from a peak {signed(falls[worst])}" + (f" on {days[worst]}" if falls[worst] < 0 else "")
     told = f"{days[0]} to {days[-1]}, {signed(values[-1] / values[0] - 1)}; {deepest}.{beside}"
-    return picture("equity", "Account value and drawdown", f"Line of the account's value, {told}", told, paint)
+    if not paid:
+        return picture("equity", "Account value and drawdown", f"Line of the account's value, {told}", told, paint)
+    what = "what the first value became, payments aside"
+    title = "Growth and drawdown, payments aside"
+    return picture("equity", title, f"Line of {what}, {told}", f"{what.capitalize()}: {told}", paint)
 
 
 def _beside(days: Sequence[date], backdrop: Backdrop) -> list[tuple[date, float]]:

@@ -85,9 +85,9 @@ def view(
     return made.mapped(lambda text: hide_accounts(clean(text), known)).shortened(most)
 
 
-def subject(report: SessionReport) -> str:
+def subject(report: SessionReport, backdrop: Backdrop = NOTHING) -> str:
     """The verdict first, then the money, in one line without anything that could be a second header."""
-    told = ", ".join(filter(None, [_headline(report), day_change(report.account)]))
+    told = ", ".join(filter(None, [_headline(report), day_change(report.account, backdrop)]))
     text = f"[robotrading] {report.kind} {told} ({report.mode}, {report.trading_date})"
     text = hide_accounts(clean(text), _accounts(report))
     return text if len(text) <= _LONGEST_SUBJECT else f"{text[: _LONGEST_SUBJECT - 3]}..."
