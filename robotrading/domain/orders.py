@@ -81,6 +81,11 @@ def intent_id_for(kind: AssetClass, trading_date: date, instrument: Instrument, 
     return f"rt-{kind[:2]}-{trading_date:%Y%m%d}-{instrument.symbol}-{side[0].upper()}-{attempt}"
 
 
+def kind_of(reference: str) -> AssetClass | None:
+    """Whose session's order reference it is; None of one that is not ours."""
+    return next((kind for kind in AssetClass if reference.startswith(f"rt-{kind[:2]}-")), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution.

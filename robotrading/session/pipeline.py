@@ -111,12 +111,6 @@ async def _recover(world: World, draft: Draft) -> Recovered:
     if recovered.settled:
         names = ", ".join(f"{ticket.intent.intent_id} ({ticket.status})" for ticket in recovered.settled)
         draft.notes.append(f"settled from an earlier run: {names}")
-    if recovered.strangers:
-        names = ", ".join(recovered.strangers)
-        draft.notes.append(
-            f"the broker tells of executions with our references that this ledger does not know, so that what they "
-            f"bought counts as not ours: {names}"
-        )
     draft.skip(*recovered.skips)
     return recovered
 

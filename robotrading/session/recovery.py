@@ -17,6 +17,7 @@ from robotrading.domain.ports import Broker, Clock, Ledger
 from robotrading.domain.skip import Skip
 from robotrading.execution.holdings import unbelievable, worth_more
 from robotrading.execution.reconcile import Around, Evidence, day_over, listed, outstanding, settle
+from robotrading.execution.strangers import Stranger, strangers
 
 _ALIVE = (TicketStatus.WORKING, TicketStatus.PARTIAL)
 
@@ -25,23 +26,27 @@ _ALIVE = (TicketStatus.WORKING, TicketStatus.PARTIAL)
 class Recovered:
     """What was found: tickets settled in this run, and instruments that stay blocked (key -> sentence).
 
-    `strangers` are order references of executions that look like ours and are not in this ledger. `elsewhere` are
-    instruments in which another session has an order open: that session settles it, this one keeps its hands off.
+    `strange` are instruments of this session's orders that are not in this ledger. `elsewhere` are instruments in which
+    another session has an order open: that session settles it, this one keeps its hands off.
     """
 
     settled: tuple[Ticket, ...]
     blocked: dict[str, str]
-    strangers: tuple[str, ...] = ()
+    strange: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, str] = field(default_factory=dict)
 
     @property
     def skips(self) -> tuple[Skip, ...]:
-        return tuple(Skip(key.split(":")[1], "recover", reason, "open_order") for key, reason in self.blocked.items())
+        return _skips(self.blocked, "open_order") + _skips(self.strange, "unknown_order")
 
     @property
     def forbidden(self) -> dict[str, str]:
         """All instruments in which nothing may be ordered now."""
-        return {**self.elsewhere, **self.blocked}
+        return {**self.elsewhere, **self.strange, **self.blocked}
+
+
+def _skips(reasons: dict[str, str], rule: str) -> tuple[Skip, ...]:
+    return tuple(Skip(key.split(":")[1], "recover", reason, rule) for key, reason in reasons.items())
 
 
 async def gather_evidence(broker: Broker, clock: Clock) -> Evidence:
@@ -77,7 +82,11 @@ async def recover(kind: AssetClass, broker: Broker, ledger: Ledger, clock: Clock
     for ticket in ledger.open_tickets():
         key, mine = ticket.intent.instrument.key, ticket.intent.kind is kind
         (blocked if mine else elsewhere)[key] = _blocked(ledger, ticket)
-    return Recovered(tuple(settled), blocked, caught_up.strangers, elsewhere)
+    strange: dict[str, str] = {}
+    for one in caught_up.strange:
+        owned = sum((p.quantity for p in ledger.positions(one.kind) if p.instrument == one.instrument), Decimal(0))
+        (strange if one.kind in {kind, None} else elsewhere)[one.instrument.key] = one.sentence(owned)
+    return Recovered(tuple(settled), blocked, strange, elsewhere)
 
 
 async def _asked(broker: Broker, ledger: Ledger, clock: Clock, pending: Sequence[Ticket]) -> Evidence:
@@ -111,28 +120,26 @@ def _around(ledger: Ledger, ticket: Ticket, unbooked: dict[str, str]) -> Around:
 class _CaughtUp:
     """`unbooked`: instrument key -> reference of executions that the broker tells of and nobody may book here."""
 
-    strangers: tuple[str, ...]
+    strange: tuple[Stranger, ...]
     unbooked: dict[str, str]
 
 
 def _catch_up(kind: AssetClass, ledger: Ledger, evidence: Evidence, pending: Collection[str]) -> _CaughtUp:
-    """Book what the broker tells of this kind's ended orders; note the references that this ledger does not know."""
+    """Book what the broker tells of this kind's ended orders; find those that this ledger does not know."""
     told = {fill.intent_id: fill.instrument for fill in evidence.executions if fill.intent_id}
     listed_too = (order.intent_id for order in evidence.open_orders if order.intent_id)
     known = ledger.tickets([one for one in dict.fromkeys([*told, *listed_too]) if one not in pending])
-    strangers, unbooked = [], {}
+    unbooked = {}
     for intent_id, instrument in told.items():
         ticket = known.get(intent_id)
         if intent_id in pending:
             continue
-        if ticket is None:
-            strangers.append(intent_id)
         if ticket is None or (ticket.intent.kind is not kind and outstanding(ticket, evidence)):
             unbooked[instrument.key] = intent_id
     for ticket in known.values():
         if ticket.intent.kind is kind:
             _append(ledger, (*outstanding(ticket, evidence), *_living(ticket, evidence)))
-    return _CaughtUp(tuple(strangers), unbooked)
+    return _CaughtUp(strangers(evidence, {*known, *pending}), unbooked)
 
 
 def _living(ticket: Ticket, evidence: Evidence) -> Iterable[OrderEvent]:

@@ -181,15 +181,49 @@ def test_other_sessions_tickets_and_unknown_references_are_left_alone(bench):
     assert bench.ledger.ticket(intent_id).status is TicketStatus.SENT
 
 
-def test_executions_with_references_that_nobody_knows_are_told_and_protected(bench, tmp_path):
-    bench.run(EQ)
-    lost = build(tmp_path / "other", {})
-    lost.exchange, lost.market, lost.clock = bench.exchange, bench.market, bench.clock
-    lost.beliefs = bench.beliefs
-    report = lost.run(EQ, trade=False)
-    assert any("does not know" in note for note in report.notes)
+@pytest.fixture
+def lost(bench, tmp_path):
+    """The same account and market with a ledger that knows nothing, as after a loss or of an old copy."""
+    made = build(tmp_path / "other", {})
+    made.exchange, made.market, made.clock, made.beliefs = bench.exchange, bench.market, bench.clock, bench.beliefs
+    yield made
+    forget(made)
+
+
+def test_what_an_unknown_order_of_ours_bought_today_is_not_bought_again(bench, lost):
+    """Not that day, by this session or another one; it is told with the way out, and the others are traded as usual."""
+    bench.run(EQ, {"ALPHA": "0.5"})
+    before = len(bench.orders())
+    report = lost.run(EQ)
+    assert [order.request.instrument.symbol for order in bench.orders()[before:]] == ["BRAVO"]
+    (told,) = (skip for skip in report.skips if skip.rule == "unknown_order")
+    assert told.subject == "ALPHA"
+    assert "-ALPHA-B-1, which the broker has as orders of this program; ALPHA: bought" in told.reason
+    assert "positions set ALPHA QUANTITY --owner equities" in told.reason
+    assert report.outcome is Outcome.PARTLY
     assert lost.owned(ALPHA) == 0
-    forget(lost)
+
+    async def of_bonds():
+        broker = lost.broker()
+        await broker.connect()
+        return await recover(BO, broker, lost.ledger, lost.clock)
+
+    found = lost.virtually(of_bonds())
+    assert (list(found.forbidden), found.skips) == ([ALPHA.key], ())
+
+
+def test_nothing_is_ordered_beside_an_unknown_order_of_ours_that_is_at_work(bench, lost):
+    set_rules(bench, liquidity=D(0))
+    with contextlib.suppress(Killed, BaseExceptionGroup):
+        bench.run(EQ, world=bench.world(broker=Mortal(bench.broker(), Fate(10))))
+    alive = {order.request.instrument for order in bench.orders() if not order.status.done}
+    assert alive
+    before = len(bench.orders())
+    report = lost.run(EQ)
+    told = {skip.subject: skip.reason for skip in report.skips if skip.rule == "unknown_order"}
+    assert set(told) == {instrument.symbol for instrument in alive}
+    assert all("is at work: cancel it in TWS" in reason for reason in told.values())
+    assert not alive & {order.request.instrument for order in bench.orders()[before:]}
 
 
 def test_an_order_is_never_sent_by_a_run_that_was_cancelled(bench):
