@@ -22,7 +22,8 @@ app = typer.Typer(no_args_is_help=True, help="Check and show the configuration."
 def load_or_exit(path: Path | None) -> Config:
     """The configuration in force; its mistakes go to stderr, and the exit code is 2."""
     from robotrading.cli.exits import Exit  # noqa: PLC0415  nothing heavy before it is needed
-    from robotrading.config.load import find_file, load  # noqa: PLC0415
+    from robotrading.config.load import load  # noqa: PLC0415
+    from robotrading.config.source import find_file  # noqa: PLC0415
     from robotrading.domain.errors import ConfigError  # noqa: PLC0415
 
     try:
@@ -35,8 +36,8 @@ def load_or_exit(path: Path | None) -> Config:
 @app.command()
 def check(config: ConfigPath = None) -> None:
     """Say whether the configuration can be used, or everything that is wrong with it (exit code 2)."""
-    from robotrading.config.load import find_file  # noqa: PLC0415
     from robotrading.config.notes import notes  # noqa: PLC0415
+    from robotrading.config.source import find_file  # noqa: PLC0415
 
     file = config or find_file(Path())
     found = load_or_exit(file)

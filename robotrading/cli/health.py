@@ -6,29 +6,42 @@ Entry points: `ask`, `health`.
 from __future__ import annotations
 
 import json
+import os
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from robotrading.cli.exits import Exit
+from robotrading.cli.options import ConfigPath
 from robotrading.cli.out import printable, write
+from robotrading.config.address import service_url
+from robotrading.config.source import find_file
 
 URL = "http://127.0.0.1:8080/health"
+"""How one is written."""
 _MOST_BYTES = 65_536
 
 Url = Annotated[
-    str, typer.Option("--url", metavar="URL", envvar="ROBOTRADING_HEALTH_URL", help="Where the service answers.")
+    str,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="ROBOTRADING_HEALTH_URL",
+        help="Where the service answers. Default: where the configuration says.",
+        show_default=False,
+    ),
 ]
 Seconds = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=60.0, help="How long to wait for it.")
 ]
 
 
-def health(url: Url = URL, timeout: Seconds = 4.0) -> None:
+def health(url: Url = "", timeout: Seconds = 4.0, config: ConfigPath = None) -> None:
     """Whether the running service is able to trade: exit code 0 if so, 4 if not or if nobody answers."""
-    able, sentence = ask(url, timeout)
+    able, sentence = ask(url or service_url(config or find_file(Path()), os.environ), timeout)
     write(printable(sentence))
     raise typer.Exit(Exit.OK if able else Exit.FAILED)
 
@@ -37,7 +50,7 @@ def ask(url: str, seconds: float) -> tuple[bool, str]:
     """Whether the service at a URL is able to trade, and its answer in one line. Waits `seconds` at most per step."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
+        host, port = parts.hostname, 80 if parts.port is None else parts.port
     except ValueError as error:
         return False, f"{url}: not a URL ({error}); write it as {URL}"
     if parts.scheme != "http" or not host:

@@ -1,6 +1,6 @@
 """File and environment to a checked `Config`, or every mistake at once.
 
-Entry points: `load`, `find_file`, `check`.
+Entry points: `load`, `check`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from robotrading.config.rules import violations
 from robotrading.config.schema import exact_schema
 from robotrading.config.source import read_text
 from robotrading.config.tree import read_tree
-
-_USUAL_NAME = "config.yaml"
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Config:
@@ -40,15 +38,6 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
     if reading.problems:
         raise InvalidConfig(reading.problems)
     return config
-
-
-def find_file(folder: Path) -> Path | None:
-    """The `config.yaml` of a folder, if there is one, or if nobody can tell: who reads it says why not."""
-    usual = folder / _USUAL_NAME
-    try:
-        return usual if usual.exists() or usual.is_symlink() else None
-    except OSError:
-        return usual
 
 
 def check(config: Config) -> None:

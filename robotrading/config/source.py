@@ -1,6 +1,6 @@
 """From a path to text, or to one sentence why not.
 
-Entry points: `read_text`, `read_secret`.
+Entry points: `find_file`, `read_text`, `read_secret`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,19 @@ from pathlib import Path
 
 from robotrading.config.problems import InvalidConfig, Place, Problem
 
+_USUAL_NAME = "config.yaml"
 _MOST_BYTES = 262_144
 _MOST_SECRET_BYTES = 4_096
 _START = "copy the config.yaml that comes with robotrading and change that, or name the right file with --config"
+
+
+def find_file(folder: Path) -> Path | None:
+    """The `config.yaml` of a folder, if there is one, or if nobody can tell: who reads it says why not."""
+    usual = folder / _USUAL_NAME
+    try:
+        return usual if usual.exists() or usual.is_symlink() else None
+    except OSError:
+        return usual
 
 
 def read_text(path: Path) -> str:

@@ -19,8 +19,9 @@ from robotrading.adapters.ledger.database import Database, open_database
 from robotrading.adapters.ledger.outbox import SqlOutbox
 from robotrading.adapters.ledger.store import SqlLedger
 from robotrading.config.demo import DEMO_DAY, demo_config
-from robotrading.config.load import find_file, load
+from robotrading.config.load import load
 from robotrading.config.model import Config, GatewayKind
+from robotrading.config.source import find_file
 from robotrading.domain.claims import Lease
 from robotrading.domain.errors import ConfigError, LedgerError
 from robotrading.domain.instrument import AssetClass

@@ -15,6 +15,8 @@ import pytest
 
 from robotrading.cli.exits import Exit
 from robotrading.cli.health import ask
+from robotrading.config.address import service_url
+from robotrading.config.problems import InvalidConfig
 from tests.cli.command import environment
 
 
@@ -98,3 +100,39 @@ def test_the_exit_code_is_for_scripts_and_the_address_may_come_from_the_environm
     assert done.returncode == code
     assert done.stdout == "so \\x1b[31m it is\n"
     assert not done.stderr
+
+
+def test_it_asks_where_the_configuration_says(tmp_path: Path) -> None:
+    with answering(200, b'{"sentence": "able to trade"}') as url:
+        port = url.split(":")[2].partition("/")[0]
+        (tmp_path / "config.yaml").write_text(f"service: {{port: {port}}}\n", "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "robotrading", "health"], capture_output=True, text=True, check=False, timeout=60,
+            cwd=tmp_path, env=environment(tmp_path),
+        )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.OK, "able to trade\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "url"),
+    [
+        ("log:\n", {}, "http://127.0.0.1:8080/health"),
+        ("service:\n", {}, "http://127.0.0.1:8080/health"),
+        ("service: [8081]\n", {}, "http://127.0.0.1:8080/health"),
+        ("service:\n  port: 8081\n", {}, "http://127.0.0.1:8081/health"),
+        ("service:\n  port: null\n  host: 0.0.0.0\n", {}, "http://127.0.0.1:8080/health"),
+        ("service:\n  host: 10.0.0.5\n", {}, "http://10.0.0.5:8080/health"),
+        ("service:\n  host: 10.0.0.5\n", {"ROBOTRADING_HOST": "::"}, "http://[::1]:8080/health"),
+    ],
+)
+def test_the_address_is_the_services_own(text: str, env: dict[str, str], url: str, tmp_path: Path) -> None:
+    """On all addresses it listens to loopback too."""
+    file = tmp_path / "config.yaml"
+    file.write_text(text, "utf-8")
+    assert service_url(file, env) == url
+
+
+def test_without_a_file_it_is_the_usual_one_and_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert service_url(None, {}) == "http://127.0.0.1:8080/health"
+    with pytest.raises(InvalidConfig, match="there is no such file"):
+        service_url(tmp_path / "none.yaml", {})

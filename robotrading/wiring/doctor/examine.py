@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from robotrading.adapters.feeds.http import redact
-from robotrading.config.load import find_file
 from robotrading.config.model import Config, GatewayKind
+from robotrading.config.source import find_file
 from robotrading.domain.ports import Calendar, Clock
 from robotrading.wiring.books import Book, Orders, book_for
 from robotrading.wiring.doctor import (

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from robotrading.adapters.logs.settings import LogLevel
-from robotrading.config.load import find_file, load
+from robotrading.config.load import load
 from robotrading.config.model import Config
 from robotrading.config.problems import InvalidConfig
 from robotrading.config.show import MASK, show, shown_tree
+from robotrading.config.source import find_file
 from robotrading.domain.instrument import AssetClass
 
 SECRET = "abcd efgh ijkl mnop"
