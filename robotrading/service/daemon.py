@@ -15,6 +15,7 @@ import logging
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 from robotrading.adapters.calendar_table import CalendarUnusable, TableCalendar
@@ -77,7 +78,8 @@ class _Daemon:
         self.supervisor = Supervisor(setup.programs, setup.clock)
         self.probe = Probe(setup.broker(), setup.clock, setup.quiet)
         self.ways = Ways(hurry=self.hurry, counted=self._counted)
-        self.lookout = Lookout(setup.place, setup.clock, self._sources(), self._hearers())
+        place = replace(setup.place, heard=bool(setup.speech.voice.addresses))
+        self.lookout = Lookout(place, setup.clock, self._sources(), self._hearers())
         self.tasks: dict[str, asyncio.Task[Any]] = {}
 
     async def run(self) -> int:

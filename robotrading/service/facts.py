@@ -201,3 +201,5 @@ class Facts:
     backup_at: datetime | None = None
     schedule_trouble: str = ""
     """Why the sessions cannot be started at their times just now, '' when they can."""
+    heard: bool = True
+    """Whether alerts go to anybody: mail or push is set up."""

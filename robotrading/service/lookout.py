@@ -75,6 +75,8 @@ class Place:
     """The folder whose newest file or folder is the newest backup."""
     summaries: Path | None = None
     """The folder with the weeks' pages."""
+    heard: bool = True
+    """Whether alerts go to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,7 @@ class Lookout:
             last_end=place.last_end,
             backup_at=newest_entry(place.backups),
             schedule_trouble=sources.trouble(),
+            heard=place.heard,
         )
 
     def _session(self, kind: AssetClass, due: Occurrence | None, running: Running | None) -> SessionFacts:

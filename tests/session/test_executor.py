@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -29,20 +28,11 @@ from tests.session.bench import (
     PRICES,
     Bench,
     Failing,
-    build,
-    forget,
     set_rules,
 )
 
 D, S = Decimal, TicketStatus
 QUICK = ExecutionSettings(fill_timeout=30.0, cancel_timeout=5.0)
-
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench")
-    yield made
-    forget(made)
 
 
 def intent(

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from robotrading.domain.orders import OrderType, TicketStatus
 from robotrading.domain.report import Outcome
 from robotrading.session.pipeline import run_session
 from robotrading.session.settings import ExecutionSettings
-from tests.session.bench import ALPHA, BRAVO, Bench, build, forget, settings
+from tests.session.bench import ALPHA, BRAVO, Bench, settings
 from tests.session.bench import EQ as KIND
 
 D = Decimal
@@ -24,10 +23,8 @@ CLOSE = datetime(2025, 9, 26, 21, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench", at=BEFORE_CLOSE)
-    yield made
-    forget(made)
+def bench(make_bench):
+    return make_bench(at=BEFORE_CLOSE)
 
 
 def run(bench: Bench, kind: OrderType, fill_timeout: float, **weights: str):

@@ -48,10 +48,8 @@ D = Decimal
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench", {ALPHA: D(7)})
-    yield made
-    forget(made)
+def bench(make_bench):
+    return make_bench({ALPHA: D(7)})
 
 
 def failed_step(report) -> tuple[str, str]:

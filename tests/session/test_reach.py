@@ -29,13 +29,6 @@ MIDNIGHT = datetime(2025, 9, 26, 4, 0, tzinfo=UTC)
 """In New York, on a working night."""
 
 
-@pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench")
-    yield made
-    forget(made)
-
-
 class Line:
     """A broker that can be reached from `up_at` (virtual seconds) on; `silent` questions go unanswered."""
 

@@ -25,10 +25,8 @@ REBALANCED = {"ALPHA": "0.7", "BRAVO": "0.2"}
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench", {ALPHA: D(7)})
-    yield made
-    forget(made)
+def bench(make_bench):
+    return make_bench({ALPHA: D(7)})
 
 
 def dies(bench: Bench, fate: Fate) -> bool:
@@ -182,12 +180,11 @@ def test_other_sessions_tickets_and_unknown_references_are_left_alone(bench):
 
 
 @pytest.fixture
-def lost(bench, tmp_path):
+def lost(bench, make_bench):
     """The same account and market with a ledger that knows nothing, as after a loss or of an old copy."""
-    made = build(tmp_path / "other", {})
+    made = make_bench({})
     made.exchange, made.market, made.clock, made.beliefs = bench.exchange, bench.market, bench.clock, bench.beliefs
-    yield made
-    forget(made)
+    return made
 
 
 def test_what_an_unknown_order_of_ours_bought_today_is_not_bought_again(bench, lost):

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from robotrading.domain.planning import RefusalRule
 from robotrading.domain.report import Outcome
 from robotrading.domain.skip import Skip
 from robotrading.portfolio.construct import ConstructSettings
-from tests.session.bench import ALPHA, BO, BRAVO, COIN, CR, EQ, PRICES, Bench, build, forget, settings
+from tests.session.bench import ALPHA, BO, BRAVO, COIN, CR, EQ, PRICES, Bench, settings
 
 D = Decimal
-
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench")
-    yield made
-    forget(made)
 
 
 def spec_with(bench: Bench, kind, **limits):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from robotrading.session.door import Door, Moment, turnover
 from robotrading.session.lease import SEND_SECONDS
 from robotrading.session.steps import Draft
 from robotrading.session.tickets import TicketBook
-from tests.session.bench import ACCOUNT, ALPHA, BRAVO, DAY, FUND, OPEN, Bench, Failing, build, forget
+from tests.session.bench import ACCOUNT, ALPHA, BRAVO, DAY, FUND, OPEN, Bench, Failing
 from tests.session.test_executor import execute, intent
 
 D = Decimal
@@ -29,13 +28,6 @@ A, B = intent(ALPHA, 10), intent(BRAVO, 20)
 """Each is worth 1003 at its limit."""
 LOOK = None
 """In a list of orders: the account is looked at again."""
-
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench")
-    yield made
-    forget(made)
 
 
 def submit(bench: Bench, *orders: Intent | None, limits: dict[str, Any] | None = None, **changes: Any) -> list[str]:

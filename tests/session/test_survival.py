@@ -23,10 +23,8 @@ DAYS_ON = timedelta(days=3).total_seconds()  # from Friday over the weekend
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench", {ALPHA: D(7)})
-    yield made
-    forget(made)
+def bench(make_bench):
+    return make_bench({ALPHA: D(7)})
 
 
 def lose_an_order(bench: Bench, protected: Decimal | None = SEVEN, of=ALPHA, kind=EQ) -> str:

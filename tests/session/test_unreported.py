@@ -11,14 +11,7 @@ from robotrading.adapters.ledger.store import open_ledger
 from robotrading.domain.errors import LedgerError
 from robotrading.domain.report import Outcome
 from robotrading.session.bereaved import conclude_begun
-from tests.session.bench import ALPHA, BO, BRAVO, DAY, DISK_FULL, EQ, OPEN, Bench, Failing, build, forget
-
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench")
-    yield made
-    forget(made)
+from tests.session.bench import ALPHA, BO, BRAVO, DAY, DISK_FULL, EQ, OPEN, Bench, Failing
 
 
 def test_a_run_is_unreported_from_its_beginning_to_its_report(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,16 +17,14 @@ from robotrading.domain.report import Outcome
 from robotrading.domain.skip import Skip
 from robotrading.session.world import Universe
 from robotrading.sim.broker import SimBroker
-from tests.session.bench import ALPHA, BO, BRAVO, CALENDAR, CR, EQ, FUND, PRICES, Bench, Failing, build, forget
+from tests.session.bench import ALPHA, BO, BRAVO, CALENDAR, CR, EQ, FUND, PRICES, Bench, Failing
 
 D = Decimal
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    made = build(tmp_path / "bench", {ALPHA: D(7)})
-    yield made
-    forget(made)
+def bench(make_bench):
+    return make_bench({ALPHA: D(7)})
 
 
 def lying(bench: Bench, factors: dict, **changes: object) -> SimBroker:

@@ -188,11 +188,17 @@ def _alerts(facts: Facts, now: datetime, hide: Hidden) -> tuple[AlertLine, ...]:
             spoken(one.rule),
             hide(one.found),
             f"since {utc(one.raised_at)}, {from_now(one.raised_at, now)}",
-            f"told {from_now(one.told_at, now)}" if one.told_at else "told when the quiet hours end",
+            _heard(facts, one.told_at, now),
             pieces(hide(one.remedy)),
         )
         for one in ordered
     )
+
+
+def _heard(facts: Facts, told_at: datetime | None, now: datetime) -> str:
+    if not facts.heard:
+        return "nobody is told: neither mail nor push is set up"
+    return f"told {from_now(told_at, now)}" if told_at else "told when the quiet hours end"
 
 
 def _services(facts: Facts) -> tuple[ProgramLine, ...]:

@@ -158,6 +158,14 @@ def test_trouble_says_why_and_what_to_do_first() -> None:
     assert "exit manager given up" in text
 
 
+def test_of_an_alert_that_nobody_hears_the_page_does_not_say_that_it_was_told() -> None:
+    heard, unheard = (page(replace(TROUBLE, heard=here)) for here in (True, False))
+    assert "; told 20" in heard
+    assert "told when the quiet hours end" in heard
+    assert "; told 20" not in unheard
+    assert unheard.count("nobody is told: neither mail nor push is set up") == len(TROUBLE.alerts)
+
+
 def test_the_first_start_has_no_empty_tables() -> None:
     text = plain(EMPTY)
     assert "has not run yet" in text
