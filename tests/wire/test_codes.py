@@ -299,6 +299,23 @@ async def test_1101_and_1102_end_the_wait_with_what_happened_meanwhile_booked(co
         assert here.filled(order) == 10, "booked before anybody may send"
 
 
+@pytest.mark.parametrize("code", [Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA_KEPT])
+async def test_a_link_that_is_back_was_lost_though_nobody_said_so(code: Code) -> None:
+    async with stage() as here:
+        broker, order = await here.connected(), limit()
+        await resting(here, order)
+        here.server.faults = Faults(withhold_fills=True, withhold_acks=True)
+        here.market.set_price(AAPL, D(89))
+        here.exchange.step()
+        await asyncio.sleep(0.02)
+        here.server.faults = Faults()
+        assert here.filled(order) == 0
+        here.server.broadcast(code)
+        await until(lambda: not broker.connected or here.filled(order) == 10)
+        await until(lambda: broker.connected)
+        assert here.filled(order) == 10, "booked before anybody may send"
+
+
 async def test_a_gateway_that_is_silent_after_its_link_is_back_is_left_for_a_new_login(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

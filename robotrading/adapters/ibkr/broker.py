@@ -98,7 +98,7 @@ class IbkrBroker:
                     f"not come back within {self._settings.request_timeout:g} s"
                 )
             return False
-        self._on_restored()
+        self._catch_up()
         if self._returning is not None:
             await asyncio.wait({self._returning})
         return self.connected
@@ -291,7 +291,12 @@ class IbkrBroker:
         self._behind = True
 
     def _on_restored(self) -> None:
-        """After the link was lost: what happened meanwhile may never be sent."""
+        """It was lost, whether or not that was heard: what happened meanwhile may never be sent."""
+        if self._synchronised:
+            self._on_lost()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
         if self._synchronised and (self._returning is None or self._returning.done()):
             self._returning = asyncio.get_running_loop().create_task(self._return())
 

@@ -105,6 +105,11 @@ def refusal_code(standing: Standing) -> int | None:
     return code
 
 
+def is_refused(standing: Standing) -> bool:
+    """Whether the code heard so far is a refusal in any case: others come with orders that wait to be alive, too."""
+    return standing.code is not None and order_effect(standing.code) is Effect.REFUSED
+
+
 def judge_status(standing: Standing, word: str) -> Verdict:
     """What an `orderStatus` or `openOrder` says."""
     event = STATUSES.get(word, UNLISTED).event
@@ -118,8 +123,8 @@ def judge_status(standing: Standing, word: str) -> Verdict:
         return Verdict.NOTHING
     if event is EventKind.CANCELLED:
         return Verdict.ASK if standing.distrusted and not standing.cancel_asked else Verdict.TELL
-    # Inactive: with its code it is a rejection; without one, or on an order that worked, it is asked about.
-    return Verdict.ASK if standing.worked or refusal_code(standing) is None else Verdict.TELL
+    # Inactive: after a refusal it is a rejection; without one, or on an order that worked, it is asked about.
+    return Verdict.TELL if is_refused(standing) and not standing.worked else Verdict.ASK
 
 
 def _judge_working(standing: Standing) -> Verdict:

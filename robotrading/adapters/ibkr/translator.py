@@ -21,6 +21,7 @@ from robotrading.adapters.ibkr.statuses import (
     UNLISTED,
     Standing,
     Verdict,
+    is_refused,
     judge_message,
     judge_status,
     refusal_code,
@@ -181,7 +182,7 @@ class Translator:
         """
         standing = self.standings[intent_id]
         there = next((order for order in still_open if order.intent_id == intent_id), None)
-        if there is not None and there.status is TicketStatus.REJECTED and refusal_code(standing) is None:
+        if there is not None and there.status is TicketStatus.REJECTED and not is_refused(standing):
             return SILENCE  # inactive, and nobody has refused it: until it is cancelled it may come alive
         listed = there or next((order for order in completed if order.intent_id == intent_id), None)
         executed = sum((fill.quantity for fill in fills if fill.intent_id == intent_id), Decimal(0))

@@ -96,6 +96,16 @@ def test_inactive_with_its_code_is_a_rejection_in_either_order() -> None:
     assert kinds(other.message(ORDER, 201, "no margin", NOW)) == [EventKind.REJECTED]
 
 
+@pytest.mark.parametrize("code", [109, 10329, 20_001])
+def test_inactive_after_a_code_that_is_no_certain_refusal_is_asked_about(code: int) -> None:
+    """A person in TWS may send such an order on; one that no list has any more was refused."""
+    translator = desk()
+    translator.message(ORDER, code, "held, or refused", NOW)
+    assert said(translator, "Inactive").doubts == (REF,)
+    assert kinds(translator.settle(REF, [listed(TicketStatus.REJECTED)], [], [], NOW)) == []
+    assert kinds(translator.settle(REF, [], [], [], NOW)) == [EventKind.REJECTED]
+
+
 def test_inactive_on_a_working_order_is_asked_about() -> None:
     translator = desk(acknowledged=True)
     translator.message(ORDER, 201, "no margin", NOW)
@@ -285,7 +295,9 @@ SETTLED: list[tuple[str, TicketStatus | None, bool, int | None, int, list[EventK
 ]
 
 
-@pytest.mark.parametrize(("code", "expected"), [(None, []), (399, []), (201, [EventKind.REJECTED])])
+@pytest.mark.parametrize(
+    ("code", "expected"), [(None, []), (399, []), (109, []), (20_001, []), (201, [EventKind.REJECTED])]
+)
 def test_an_inactive_order_that_nobody_has_refused_is_neither_alive_nor_over(code, expected) -> None:
     """Shares are located for it, or TWS waits for a person: it is waited for, then cancelled like any other."""
     translator = desk()
