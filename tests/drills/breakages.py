@@ -102,7 +102,11 @@ BREAKAGES = (
     Breakage(
         "an order in doubt blocks nothing",
         (
-            Edit("session/recovery.py", "        return {**self.elsewhere, **self.blocked}\n", "        return {}\n"),
+            Edit(
+                "session/recovery.py",
+                "        return {**self.elsewhere, **self.strange, **self.blocked}\n",
+                "        return {}\n",
+            ),
             Edit("portfolio/limits.py", "    (open_ticket, Scope.EVERY),\n", ""),
         ),
     ),

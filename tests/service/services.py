@@ -126,6 +126,10 @@ class Service:
         except (URLError, OSError) as error:
             return 0, str(error)
 
+    def run_crypto(self) -> None:
+        """Ask for the session until it starts: just after its own start the service may still look at what was due."""
+        self.until(lambda: self.post("/run/crypto")[0] == 200, what="the start of a session")
+
     def session(self) -> dict[str, Any]:
         """What the status says of the crypto session."""
         found = json.loads(self.get("/status")[1] or "{}")

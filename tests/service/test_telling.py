@@ -111,7 +111,7 @@ def test_reports_alerts_their_end_the_week_and_the_heartbeat_reach_people_once(s
         one.start()
         one.until_ready()
         one.until(lambda: "logged in to" in one.get("/health/detailed")[1], what="the broker")
-        assert one.post("/run/crypto")[0] == 200
+        one.run_crypto()
         one.until(lambda: having(box, "crypto"), 60, "the report")
         one.until(lambda: having(box, "week"), 60, "the week's summary")
         assert asked(one, "halt", "a look at the books").returncode == 0
