@@ -30,7 +30,7 @@ from tests.drills.pretend_broker import NOTHING, SYMBOLS, PretendBroker
 from tests.drills.stage import FIRST, HERE, SECOND, THIRD, NotReached, Stage
 
 USUAL_PATIENCE, SHORT_PATIENCE = 20, 1
-_MORE_TRIES = 2
+_MORE_TRIES = 4
 DOCUMENT = HERE / "docs" / "reliability-kill-points.md"
 
 

@@ -200,7 +200,7 @@ _RECOVERY = {
     "in recovery, after the first fill is booked": _append(_AFTER, "fill", "S"),
     "in recovery, before the third fill is booked": _append(_BEFORE, "fill", "S", 3),
     "in recovery, after the third fill is booked": _append(_AFTER, "fill", "S", 3),
-    "in recovery, in the middle of the fifth fill": Death(_D, "book_fill", _BEFORE, 5, "S"),
+    "in recovery, in the middle of the fourth fill": Death(_D, "book_fill", _BEFORE, 4, "S"),
     "in recovery, after the last sell's last fill is booked": _append(_AFTER, "fill", "S", 3, "last"),
     "between recovery and plan, before the quotes": _broker(_BEFORE, "quotes"),
     "between recovery and plan, after the account": _broker(_AFTER, "account"),
