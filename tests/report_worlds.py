@@ -246,7 +246,7 @@ def hostile() -> SessionReport:
         Outcome.PARTLY,
         verdict=evil,
         mode=evil,
-        steps=(StepResult(evil, 1.0, (Skip(evil, evil, evil, evil),), evil, evil),),
+        steps=(StepResult(evil, 1.0, (Skip(evil, evil, f"skipped {evil}", evil),), evil, evil),),
         notes=(evil,),
         sources=(Source(evil, evil, BAR_DAY, adjusted_only=True),),
         signals=(replace(signal("X", evil), instrument=share(evil), regime=replace(regime(), labels=(evil, evil))),),

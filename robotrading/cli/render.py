@@ -35,7 +35,7 @@ def plan_view(report: SessionReport, again: str = "") -> RenderableType:
     parts: list[RenderableType] = [_headline(report)]
     if report.plan is not None:
         parts += [*_orders(report.plan), *_refusals(report.plan)]
-    parts += [*_skips(report.skips), *_notes(report)]
+    parts += [*_skips(report.other_skips), *_notes(report)]
     if report.plan is not None and report.plan.intents:
         parts += _hash(report.plan, again)
     return Group(*parts)
@@ -48,7 +48,7 @@ def summary_view(report: SessionReport) -> RenderableType:
         parts += _tickets(report.tickets, report.currency)
     if report.plan is not None:
         parts += _left_alone(report.plan)
-    parts += [*_skips(report.skips), *_notes(report)]
+    parts += [*_skips(report.other_skips), *_notes(report)]
     return Group(*parts)
 
 

@@ -110,6 +110,12 @@ class SessionReport:
         return tuple(skip for step in self.steps for skip in step.skips)
 
     @property
+    def other_skips(self) -> tuple[Skip, ...]:
+        """Those that no refusal of the plan tells in the same words."""
+        told = {refusal.reason for refusal in self.plan.refusals} if self.plan else set()
+        return tuple(skip for skip in self.skips if skip.reason not in told)
+
+    @property
     def commission(self) -> Decimal:
         """Commissions of this run's orders."""
         return sum((ticket.commission for ticket in self.tickets), Decimal(0))

@@ -237,6 +237,18 @@ def test_without_any_style_a_label_and_its_value_are_in_lines_of_their_own():
     assert '<div class="k">Mode</div>paper' in page
 
 
+def test_what_is_blocked_is_not_told_again_as_left_out():
+    """A run skips what an open order blocks, and its plan refuses it in the same words."""
+    made = ALL["blocked"]()
+    reason = next(refusal.reason for refusal in made.plan.refusals if refusal.instrument.symbol == "CCC")
+    skips = (Skip("CCC", "recover", reason, "open_order"), Skip("EEE", "prices", "no source has it", "missing"))
+    made = replace(made, steps=(StepResult("recover", 0.1, skips), *made.steps))
+    text = report_text(made)
+    assert text.count("rt-eq-20250925-CCC-B-1 has no known end") == 1
+    assert "no source has it" in text
+    assert [skip.subject for skip in replace(made, plan=None).other_skips] == ["CCC", "EEE"]
+
+
 def test_each_style_block_is_one_that_gmail_reads():
     """At most 8,192 characters, no comment within; the plain rules in a block of their own.
 

@@ -86,10 +86,10 @@ def _plain(refusal: Refusal) -> str:
 
 
 def left_out(report: SessionReport) -> Section:
-    """Whatever was skipped, healed or done another way, and why: the same reason in one row."""
-    often = Counter((skip.step, skip.rule) for skip in report.skips if skip.rule)
+    """Whatever else was skipped, healed or done another way, and why: the same reason in one row."""
+    often = Counter((skip.step, skip.rule) for skip in report.other_skips if skip.rule)
     groups: dict[tuple[str, str], list[Skip]] = {}
-    for skip in report.skips:
+    for skip in report.other_skips:
         many = often[skip.step, skip.rule] > _TOGETHER
         groups.setdefault((skip.step, skip.rule if many else skip.reason), []).append(skip)
     return Section(
