@@ -21,6 +21,8 @@ from robotrading.adapters.notify.report.plain import WIDTH
 
 FOLDER = Path(__file__).parent / "reports"
 SHORT = ["many_trades"]
+TEXT_ALONE = ["paid_in"]
+"""Their pages are another report's with other numbers."""
 MAILS = ["good_day", "hostile", "many_trades"]
 
 
@@ -53,7 +55,7 @@ def test_the_text_is_as_kept(name: str):
     compare(f"{name}.txt", shortened(text) if name in SHORT else text)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name not in TEXT_ALONE])
 def test_the_page_is_as_kept(name: str):
     page = page_of(name)
     body = page[page.index("<body") :]
